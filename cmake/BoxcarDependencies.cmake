@@ -1,0 +1,33 @@
+# Third-party libraries. scripts/install-packages names the Debian packages.
+
+find_package(Threads REQUIRED)
+find_package(OpenMP REQUIRED COMPONENTS CXX)
+find_package(fmt REQUIRED)
+find_package(yaml-cpp REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(JPEG REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(pugixml REQUIRED)
+# Not by dnnl's own CMake package: Debian's asks for OpenCL, which nothing here uses.
+find_path(BOXCAR_DNNL_INCLUDE_DIR oneapi/dnnl/dnnl.hpp REQUIRED)
+find_library(BOXCAR_DNNL_LIBRARY dnnl REQUIRED)
+add_library(boxcar_dnnl INTERFACE)
+target_include_directories(boxcar_dnnl SYSTEM INTERFACE "${BOXCAR_DNNL_INCLUDE_DIR}")
+target_link_libraries(boxcar_dnnl INTERFACE "${BOXCAR_DNNL_LIBRARY}")
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)
+pkg_check_modules(cairo REQUIRED IMPORTED_TARGET cairo)
+pkg_check_modules(fontconfig REQUIRED IMPORTED_TARGET fontconfig)
+pkg_check_modules(hwy REQUIRED IMPORTED_TARGET libhwy)
+find_path(BOXCAR_STB_INCLUDE_DIR stb/stb_image.h REQUIRED)
+if(BOXCAR_CUDA STREQUAL "ON")
+  find_package(CUDAToolkit REQUIRED)
+elseif(BOXCAR_CUDA STREQUAL "EMULATE")
+  # Only the toolkit's plain headers (vector types, bf16); nothing of it is linked.
+  find_path(BOXCAR_CUDA_INCLUDE_DIR cuda_bf16.h
+            HINTS /usr/local/cuda/include ENV CUDA_HOME ENV CUDA_PATH PATH_SUFFIXES include REQUIRED)
+  find_package(Boost 1.74 REQUIRED COMPONENTS context)
+endif()
+if(BOXCAR_TESTS)
+  find_package(GTest REQUIRED)
+endif()

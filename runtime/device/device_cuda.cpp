@@ -1,0 +1,192 @@
+// CUDA's part of the device interface on the CUDA runtime (BOXCAR_CUDA=ON).
+#include <cstdlib>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "boxcar/runtime/base/error.h"
+#include "boxcar/runtime/device/backend.h"
+#include "boxcar/runtime/device/check_cuda.h"
+
+namespace boxcar {
+namespace {
+
+void require(Device device) {
+  int count = 0;
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  if (status != cudaSuccess) {
+    cudaGetLastError();
+    fail<DeviceError>("device {} is not available: {}; check the NVIDIA driver or use device=cpu", device.name(),
+                      cudaGetErrorString(status));
+  }
+  if (device.index < 0 || device.index >= count) {
+    fail<DeviceError>("device {} is not available: {} CUDA device(s) found; use device=cpu or a lower index",
+                      device.name(), count);
+  }
+}
+
+// Makes a device the calling thread's; cheap when it already is.
+void make_current(Device device) { BOXCAR_CHECK_CUDA(cudaSetDevice(device.index)); }
+
+class CudaEvent final : public EventBackend {
+ public:
+  explicit CudaEvent(Device device) {
+    make_current(device);
+    BOXCAR_CHECK_CUDA(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming));
+  }
+  ~CudaEvent() override { cudaEventDestroy(event_); }
+  void synchronize() override { BOXCAR_CHECK_CUDA(cudaEventSynchronize(event_)); }
+  cudaEvent_t handle() const { return event_; }
+
+ private:
+  cudaEvent_t event_ = nullptr;
+};
+
+cudaEvent_t handle_of(EventBackend& event) {
+  auto* cuda = dynamic_cast<CudaEvent*>(&event);
+  if (!cuda) fail<DeviceError>("a CUDA stream can only use an event made for a CUDA device");
+  return cuda->handle();
+}
+
+class CudaGraph final : public GraphBackend {
+ public:
+  explicit CudaGraph(cudaGraph_t graph) : graph_(graph) {
+    const cudaError_t status = cudaGraphInstantiate(&executable_, graph_, 0);
+    if (status != cudaSuccess) cudaGraphDestroy(graph_);
+    BOXCAR_CHECK_CUDA(status);
+  }
+  ~CudaGraph() override {
+    cudaGraphExecDestroy(executable_);
+    cudaGraphDestroy(graph_);
+  }
+  void launch(StreamBackend& stream) override {
+    BOXCAR_CHECK_CUDA(cudaGraphLaunch(executable_, static_cast<cudaStream_t>(stream.handle())));
+  }
+  int kernels() const override {
+    std::size_t count = 0;
+    BOXCAR_CHECK_CUDA(cudaGraphGetNodes(graph_, nullptr, &count));
+    std::vector<cudaGraphNode_t> nodes(count);
+    BOXCAR_CHECK_CUDA(cudaGraphGetNodes(graph_, nodes.data(), &count));
+    int kernels = 0;
+    for (const cudaGraphNode_t node : nodes) {
+      cudaGraphNodeType type;
+      BOXCAR_CHECK_CUDA(cudaGraphNodeGetType(node, &type));
+      kernels += type == cudaGraphNodeTypeKernel;
+    }
+    return kernels;
+  }
+
+ private:
+  cudaGraph_t graph_;
+  cudaGraphExec_t executable_ = nullptr;
+};
+
+class CudaStream final : public StreamBackend {
+ public:
+  explicit CudaStream(Device device) : device_(device) {
+    make_current(device_);
+    const char* sync = std::getenv("BOXCAR_SYNC");
+    synchronize_launches_ = sync && std::string_view(sync) == "1";
+    BOXCAR_CHECK_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
+  }
+  ~CudaStream() override {
+    // Errors of work still queued have no caller to go to.
+    cudaStreamSynchronize(stream_);
+    cudaStreamDestroy(stream_);
+  }
+
+  void synchronize() override {
+    refuse_in_capture("synchronize()");
+    BOXCAR_CHECK_CUDA(cudaStreamSynchronize(stream_));
+  }
+  void* handle() const override {
+    make_current(device_);
+    return stream_;
+  }
+  void copy(void* to, const void* from, std::size_t bytes) override {
+    make_current(device_);
+    if (bytes) BOXCAR_CHECK_CUDA(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream_));
+  }
+  void fill(void* to, int byte, std::size_t bytes) override {
+    make_current(device_);
+    if (bytes) BOXCAR_CHECK_CUDA(cudaMemsetAsync(to, byte, bytes, stream_));
+  }
+  void launched(const char* name) override {
+    if (!synchronize_launches_ || capturing_) return;
+    const cudaError_t status = cudaStreamSynchronize(stream_);
+    if (status != cudaSuccess) fail<DeviceError>("kernel {} failed: {}", name, cudaGetErrorString(status));
+  }
+  void record(EventBackend& event) override {
+    refuse_in_capture("an event");
+    make_current(device_);
+    BOXCAR_CHECK_CUDA(cudaEventRecord(handle_of(event), stream_));
+  }
+  void wait(EventBackend& event) override {
+    refuse_in_capture("an event");
+    make_current(device_);
+    BOXCAR_CHECK_CUDA(cudaStreamWaitEvent(stream_, handle_of(event), 0));
+  }
+  // Thread-local, because threads that load data call CUDA too.
+  void begin_capture() override {
+    refuse_in_capture("begin_capture()");
+    make_current(device_);
+    BOXCAR_CHECK_CUDA(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal));
+    capturing_ = true;
+  }
+  std::unique_ptr<GraphBackend> end_capture() override {
+    if (!capturing_) fail<DeviceError>("end_capture() without begin_capture() on the same stream");
+    capturing_ = false;
+    cudaGraph_t graph = nullptr;
+    BOXCAR_CHECK_CUDA(cudaStreamEndCapture(stream_, &graph));
+    return std::make_unique<CudaGraph>(graph);
+  }
+
+ private:
+  void refuse_in_capture(const char* what) const {
+    if (capturing_) fail<DeviceError>("{} is not possible between begin_capture() and end_capture()", what);
+  }
+
+  Device device_;
+  cudaStream_t stream_ = nullptr;
+  bool synchronize_launches_ = false;
+  bool capturing_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<StreamBackend> make_cuda_stream(Device device) {
+  require(device);
+  return std::make_unique<CudaStream>(device);
+}
+
+std::unique_ptr<EventBackend> make_cuda_event(Device device) {
+  require(device);
+  return std::make_unique<CudaEvent>(device);
+}
+
+// cudaMalloc's blocks start at a multiple of 256 bytes, the most that is asked for.
+void* cuda_allocate(Device device, std::size_t bytes, std::size_t) {
+  require(device);
+  make_current(device);
+  void* data = nullptr;
+  const cudaError_t status = cudaMalloc(&data, bytes);
+  if (status == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    return nullptr;
+  }
+  BOXCAR_CHECK_CUDA(status);
+  return data;
+}
+
+void cuda_free(Device device, void* data) noexcept {
+  if (cudaSetDevice(device.index) == cudaSuccess) cudaFree(data);
+}
+
+int cuda_device_count() noexcept {
+  int count = 0;
+  if (cudaGetDeviceCount(&count) == cudaSuccess) return count;
+  cudaGetLastError();
+  return 0;
+}
+
+}  // namespace boxcar

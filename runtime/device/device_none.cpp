@@ -1,0 +1,20 @@
+// CUDA's part of the device interface in a build without CUDA.
+#include "boxcar/runtime/base/error.h"
+#include "boxcar/runtime/device/backend.h"
+
+namespace boxcar {
+namespace {
+
+[[noreturn]] void refuse(Device device) {
+  fail<DeviceError>("device {} is not available: this boxcar was built without CUDA; use device=cpu", device.name());
+}
+
+}  // namespace
+
+std::unique_ptr<StreamBackend> make_cuda_stream(Device device) { refuse(device); }
+std::unique_ptr<EventBackend> make_cuda_event(Device device) { refuse(device); }
+void* cuda_allocate(Device device, std::size_t, std::size_t) { refuse(device); }
+void cuda_free(Device, void*) noexcept {}
+int cuda_device_count() noexcept { return 0; }
+
+}  // namespace boxcar

@@ -1,0 +1,32 @@
+// A mark in a stream's work.
+#pragma once
+
+#include <memory>
+
+#include "boxcar/runtime/device/device.h"
+
+namespace boxcar {
+
+class EventBackend;
+class Stream;
+
+/// Lets another stream or the host wait for a stream's work up to a point (Stream::wait,
+/// synchronize). On the CPU, where work is done when issued, it does nothing.
+class StreamEvent {
+ public:
+  explicit StreamEvent(Device device = Device::cpu());
+  ~StreamEvent();
+  StreamEvent(StreamEvent&&) noexcept;
+  StreamEvent& operator=(StreamEvent&&) noexcept;
+
+  /// Marks the end of the work issued to `stream` so far. May be called again.
+  void record(Stream& stream);
+  /// The calling thread waits for the work before the last record(); at once if there was none.
+  void synchronize();
+  EventBackend& backend() { return *backend_; }
+
+ private:
+  std::unique_ptr<EventBackend> backend_;
+};
+
+}  // namespace boxcar

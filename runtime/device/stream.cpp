@@ -1,0 +1,77 @@
+#include "boxcar/runtime/device/stream.h"
+
+#include <cstdlib>
+#include <cstring>
+
+#include "boxcar/runtime/base/error.h"
+#include "boxcar/runtime/device/backend.h"
+#include "boxcar/runtime/device/event.h"
+#include "boxcar/runtime/device/graph.h"
+#include "boxcar/runtime/parallel/parallel_for.h"
+
+namespace boxcar {
+namespace {
+
+class CpuStream final : public StreamBackend {
+ public:
+  void synchronize() override {}
+  void copy(void* to, const void* from, std::size_t bytes) override {
+    if (bytes) std::memcpy(to, from, bytes);
+  }
+  void fill(void* to, int byte, std::size_t bytes) override {
+    if (bytes) std::memset(to, byte, bytes);
+  }
+  void record(EventBackend&) override {}
+  void wait(EventBackend&) override {}
+};
+
+std::unique_ptr<StreamBackend> make_backend(Device device) {
+  if (device.is_cuda()) return make_cuda_stream(device);
+  return std::make_unique<CpuStream>();
+}
+
+}  // namespace
+
+void StreamBackend::enqueue(const char* name, std::function<void()>) {
+  fail<DeviceError>("'{}' was queued on a stream that runs no host work", name);
+}
+
+void StreamBackend::begin_capture() { fail<DeviceError>("only a CUDA stream can record its work; use device=cuda"); }
+std::unique_ptr<GraphBackend> StreamBackend::end_capture() {
+  fail<DeviceError>("only a CUDA stream can record its work; use device=cuda");
+}
+
+void* device_allocate(Device device, std::size_t bytes, std::size_t alignment) {
+  if (device.is_cuda()) return cuda_allocate(device, bytes, alignment);
+  // Not aligned_alloc, which wants a multiple of the alignment: AddressSanitizer sees the exact end.
+  void* data = nullptr;
+  return posix_memalign(&data, alignment, bytes) == 0 ? data : nullptr;
+}
+
+void device_free(Device device, void* data) noexcept {
+  if (device.is_cuda()) {
+    cuda_free(device, data);
+  } else {
+    std::free(data);
+  }
+}
+
+Stream::Stream(Device device, StreamOptions options)
+    : device_(device),
+      threads_(options.threads > 0 ? options.threads : available_threads()),
+      pool_(std::make_shared<MemoryPool>(device)),
+      backend_(make_backend(device)) {}
+
+Stream::~Stream() {
+  resources_.clear();
+  backend_.reset();
+}
+
+void Stream::synchronize() { backend_->synchronize(); }
+void Stream::copy(void* to, const void* from, std::size_t bytes) { backend_->copy(to, from, bytes); }
+void Stream::fill(void* to, int byte, std::size_t bytes) { backend_->fill(to, byte, bytes); }
+void Stream::wait(StreamEvent& event) { backend_->wait(event.backend()); }
+void Stream::begin_capture() { backend_->begin_capture(); }
+Graph Stream::end_capture() { return Graph(backend_->end_capture()); }
+
+}  // namespace boxcar

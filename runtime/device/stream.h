@@ -1,0 +1,71 @@
+// An in-order queue of work on one device, with that device's memory.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <typeindex>
+
+#include "boxcar/runtime/device/device.h"
+#include "boxcar/runtime/memory/pool.h"
+
+namespace boxcar {
+
+class StreamEvent;
+class Graph;
+class StreamBackend;
+
+struct StreamOptions {
+  /// CPU threads that ops on this stream use; 0: as many as the process may run at once.
+  int threads = 0;
+};
+
+/// The first argument of every op. Not thread-safe: one thread issues work at a time.
+class Stream {
+ public:
+  /// Throws DeviceError if the device is not there.
+  explicit Stream(Device device = Device::cpu(), StreamOptions options = {});
+  ~Stream();
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  Device device() const { return device_; }
+  int threads() const { return threads_; }
+  const std::shared_ptr<MemoryPool>& pool() const { return pool_; }
+
+  /// Waits until all work issued so far is done. Returns at once on the CPU.
+  void synchronize();
+  /// In stream order. The ranges must not overlap. Host memory may be read or written as late
+  /// as synchronize(): keep it until then.
+  void copy(void* to, const void* from, std::size_t bytes);
+  void fill(void* to, int byte, std::size_t bytes);
+
+  /// Work issued from now on starts after the work before the event's last record() is done.
+  /// An event that was never recorded is not waited for.
+  void wait(StreamEvent& event);
+
+  /// Until end_capture(), work is recorded with its arguments and not run. CUDA only
+  /// (DeviceError); synchronize() and events are refused meanwhile.
+  void begin_capture();
+  Graph end_capture();
+
+  StreamBackend& backend() { return *backend_; }
+
+  /// An object that belongs to this stream (a library handle, a cache of plans), made on
+  /// first use with T(Stream&).
+  template <class T>
+  T& resource() {
+    auto& slot = resources_[std::type_index(typeid(T))];
+    if (!slot) slot = std::make_shared<T>(*this);
+    return *static_cast<T*>(slot.get());
+  }
+
+ private:
+  Device device_;
+  int threads_;
+  std::shared_ptr<MemoryPool> pool_;
+  std::unique_ptr<StreamBackend> backend_;
+  std::map<std::type_index, std::shared_ptr<void>> resources_;
+};
+
+}  // namespace boxcar

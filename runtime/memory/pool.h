@@ -1,0 +1,49 @@
+// A device's memory: blocks are kept after use and handed out again, so that a
+// training step allocates nothing once its sizes have been seen.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "boxcar/runtime/device/device.h"
+
+namespace boxcar {
+
+/// Figures of a pool, in bytes and calls.
+struct MemoryStats {
+  std::size_t live_bytes = 0;        // handed out at this moment
+  std::size_t high_water_bytes = 0;  // the most that was ever live at once
+  std::size_t reserved_bytes = 0;    // held from the system, live or kept
+  std::uint64_t system_allocations = 0;
+};
+
+/// Thread-safe. Blocks start at a multiple of 256 bytes. Under AddressSanitizer
+/// nothing is kept, so that each block has red zones of its own.
+class MemoryPool {
+ public:
+  explicit MemoryPool(Device device);
+  ~MemoryPool();
+  MemoryPool(const MemoryPool&) = delete;
+  MemoryPool& operator=(const MemoryPool&) = delete;
+
+  /// At least `bytes` bytes, contents undefined; freed when the last copy of the pointer goes.
+  /// The blocks keep the pool alive. Throws OutOfMemory with the figures of the pool.
+  static std::shared_ptr<void> allocate(const std::shared_ptr<MemoryPool>& pool, std::size_t bytes);
+
+  MemoryStats stats() const;
+  /// Starts a new high-water mark at what is live now.
+  void reset_high_water();
+  /// Gives kept blocks back to the system.
+  void release_unused();
+  Device device() const;
+
+ private:
+  struct State;
+  void* take(std::size_t bytes, std::size_t& block_bytes);
+  void give_back(void* data, std::size_t block_bytes);
+
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace boxcar

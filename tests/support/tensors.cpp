@@ -1,0 +1,57 @@
+#include "support/tensors.h"
+
+#include <cmath>
+#include <limits>
+#include <random>
+
+namespace boxcar::test {
+
+std::vector<float> random_values(std::int64_t count, unsigned seed) {
+  std::mt19937 random(seed);
+  std::vector<float> values;
+  for (std::int64_t i = 0; i < count; ++i) {
+    values.push_back(static_cast<float>(random()) / 4294967296.0f * 6.0f - 3.0f);
+  }
+  return values;
+}
+
+std::vector<float> rounded_to(DType dtype, std::vector<float> values) {
+  if (dtype != DType::kBF16) return values;
+  for (float& v : values) v = float(bfloat16(v));
+  return values;
+}
+
+Tensor tensor_of(Stream& stream, Shape shape, const std::vector<float>& values, DType dtype) {
+  if (dtype == DType::kF32) return Tensor::from(stream, shape, values);
+  const std::vector<bfloat16> narrow = [&] {
+    std::vector<bfloat16> out;
+    for (const float v : values) out.push_back(bfloat16(v));
+    return out;
+  }();
+  const Tensor tensor = Tensor::empty(stream, shape, dtype);
+  stream.copy(tensor.view().data, narrow.data(), narrow.size() * sizeof(bfloat16));
+  stream.synchronize();
+  return tensor;
+}
+
+Tensor slice_of(Stream& stream, Shape shape, const std::vector<float>& values, DType dtype, int first, int width) {
+  Shape wide = shape;
+  wide.c = width;
+  std::vector<float> all(static_cast<std::size_t>(wide.count()), std::numeric_limits<float>::quiet_NaN());
+  for (std::int64_t p = 0; p < shape.pixels(); ++p) {
+    for (int c = 0; c < shape.c; ++c) {
+      all[static_cast<std::size_t>(p * width + first + c)] = values[static_cast<std::size_t>(p * shape.c + c)];
+    }
+  }
+  return tensor_of(stream, wide, all, dtype).channels(first, shape.c);
+}
+
+Tensor unwritten(Stream& stream, Shape shape, DType dtype) {
+  const Tensor tensor = Tensor::empty(stream, shape, dtype);
+  stream.fill(tensor.view().data, 0xFF, static_cast<std::size_t>(shape.count()) * size_of(dtype));
+  return tensor;
+}
+
+void append(std::vector<float>& a, const std::vector<float>& b) { a.insert(a.end(), b.begin(), b.end()); }
+
+}  // namespace boxcar::test

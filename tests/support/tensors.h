@@ -1,0 +1,29 @@
+// Tensors for tests: values in, values out, awkward layouts.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "boxcar/runtime/tensor/tensor.h"
+
+namespace boxcar::test {
+
+/// Uniform in -3..3, the same for the same seed.
+std::vector<float> random_values(std::int64_t count, unsigned seed);
+
+/// Each value rounded to what `dtype` (f32, bf16) can hold.
+std::vector<float> rounded_to(DType dtype, std::vector<float> values);
+
+/// A packed tensor of f32 or bf16 with these values, in NHWC order.
+Tensor tensor_of(Stream& stream, Shape shape, const std::vector<float>& values, DType dtype = DType::kF32);
+
+/// The same as channels first..first+shape.c-1 of a tensor of `width` channels; the others are NaN.
+Tensor slice_of(Stream& stream, Shape shape, const std::vector<float>& values, DType dtype, int first, int width);
+
+/// Packed, every element NaN: a result that is not written shows.
+Tensor unwritten(Stream& stream, Shape shape, DType dtype = DType::kF32);
+
+/// Appends b to a.
+void append(std::vector<float>& a, const std::vector<float>& b);
+
+}  // namespace boxcar::test
