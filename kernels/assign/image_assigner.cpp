@@ -1,0 +1,185 @@
+#include "boxcar/kernels/assign/image_assigner.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace boxcar::kernels {
+namespace {
+
+/// An anchor in the hands of a ground truth.
+struct Claim {
+  std::int64_t anchor = 0;
+  int gt = 0;
+  float metric = 0.0f;
+  float overlap = 0.0f;
+};
+
+/// First and one past the last cell of an axis whose centre may lie between low and high; the exact test comes
+/// after. Saturates, so that absurd coordinates are harmless.
+std::pair<int, int> cell_range(float low, float high, float stride, int cells) {
+  const double first = std::floor(double{low} / stride - 0.5) - 1, last = std::ceil(double{high} / stride - 0.5) + 2;
+  if (!(first < last)) return {0, 0};  // also NaN
+  return {static_cast<int>(std::clamp(first, 0.0, double(cells))),
+          static_cast<int>(std::clamp(last, 0.0, double(cells)))};
+}
+
+class ImageAssigner {
+ public:
+  ImageAssigner(const AnchorGrid& grid, std::span<const GroundTruth> truths, PredictionAt prediction)
+      : grid_(grid), truths_(truths), prediction_(prediction) {
+    for (const GroundTruth& truth : truths) regions_.push_back(widened(truth.box, grid.min_side()));
+  }
+
+  void pick(int gt, int topk, std::vector<Claim>& claims) const;
+  std::vector<Claim> settle(std::vector<Claim> claims) const;
+
+ private:
+  bool contains(int gt, std::int64_t anchor) const;
+  Claim measure(int gt, std::int64_t anchor) const;
+  std::vector<Claim> best(int gt, int topk) const;
+  Claim winner(std::int64_t anchor) const;
+
+  const AnchorGrid& grid_;
+  std::span<const GroundTruth> truths_;
+  PredictionAt prediction_;
+  std::vector<BoxF> regions_;
+};
+
+bool ImageAssigner::contains(int gt, std::int64_t anchor) const {
+  const AnchorPoint p = grid_.point(anchor);
+  return truths_[gt].valid() && inside(regions_[gt], p.x * p.stride, p.y * p.stride);
+}
+
+Claim ImageAssigner::measure(int gt, std::int64_t anchor) const {
+  const AnchorPrediction p = prediction_(anchor, truths_[gt].label);
+  const float overlap = assign_overlap(truths_[gt].box, p.box);
+  return {anchor, gt, alignment(p.probability, overlap), overlap};
+}
+
+/// NaN ranks above all numbers: a prediction that is not a number shall reach the loss, not hide from it.
+bool ranks_above(float a, float b) { return std::isnan(a) ? !std::isnan(b) : a > b; }
+
+/// Keeps `best` sorted by falling metric. Comes after its equals, so the lowest anchor stays in front.
+void insert_if_better(std::vector<Claim>& best, std::size_t capacity, const Claim& claim) {
+  if (!ranks_above(claim.metric, best.size() == capacity ? best.back().metric : 0.0f)) return;
+  const auto at =
+      std::find_if(best.begin(), best.end(), [&](const Claim& c) { return ranks_above(claim.metric, c.metric); });
+  best.insert(at, claim);
+  if (best.size() > capacity) best.pop_back();
+}
+
+/// The topk anchors inside whose metric is positive.
+std::vector<Claim> ImageAssigner::best(int gt, int topk) const {
+  std::vector<Claim> found;
+  const BoxF& region = regions_[gt];
+  for (const AnchorLevel& level : grid_.levels()) {
+    const auto [y_begin, y_end] = cell_range(region.y1, region.y2, level.stride, level.h);
+    const auto [x_begin, x_end] = cell_range(region.x1, region.x2, level.stride, level.w);
+    for (int y = y_begin; y < y_end; ++y) {
+      for (int x = x_begin; x < x_end; ++x) {
+        if (!inside(region, (float(x) + 0.5f) * level.stride, (float(y) + 0.5f) * level.stride)) continue;
+        insert_if_better(found, static_cast<std::size_t>(topk),
+                         measure(gt, level.first + std::int64_t{y} * level.w + x));
+      }
+    }
+  }
+  return found;
+}
+
+/// Calls use(anchor) for the zero-metric anchors that fill a list of k places already holding `taken`: the
+/// lowest of all anchors, wherever they lie.
+template <class F>
+void for_each_filler(const std::vector<Claim>& taken, std::int64_t k, std::int64_t anchors, F&& use) {
+  std::int64_t open = k - static_cast<std::int64_t>(taken.size());
+  for (std::int64_t a = 0; a < anchors && open > 0; ++a) {
+    if (std::any_of(taken.begin(), taken.end(), [&](const Claim& c) { return c.anchor == a; })) continue;
+    --open;
+    use(a);
+  }
+}
+
+/// Adds what ground truth `gt` claims: its best anchors, and of the fillers those that lie inside.
+void ImageAssigner::pick(int gt, int topk, std::vector<Claim>& claims) const {
+  if (!truths_[gt].valid()) return;
+  const std::vector<Claim> found = best(gt, topk);
+  claims.insert(claims.end(), found.begin(), found.end());
+  for_each_filler(found, topk, grid_.count(), [&](std::int64_t a) {
+    if (contains(gt, a)) claims.push_back(measure(gt, a));
+  });
+}
+
+/// Who gets a contested anchor: the largest overlap among all ground truths that contain it, claimants or not;
+/// the first ground truth, with metric 0, where nobody overlaps at all.
+Claim ImageAssigner::winner(std::int64_t anchor) const {
+  Claim best{anchor, 0, 0.0f, 0.0f};
+  for (int g = 0; g < static_cast<int>(truths_.size()); ++g) {
+    if (!contains(g, anchor)) continue;
+    const Claim claim = measure(g, anchor);
+    if (ranks_above(claim.overlap, best.overlap)) best = claim;
+  }
+  return best;
+}
+
+/// One claim an anchor, in ascending order of anchors.
+std::vector<Claim> ImageAssigner::settle(std::vector<Claim> claims) const {
+  std::sort(claims.begin(), claims.end(),
+            [](const Claim& a, const Claim& b) { return std::pair(a.anchor, a.gt) < std::pair(b.anchor, b.gt); });
+  std::vector<Claim> held;
+  for (std::size_t i = 0; i < claims.size();) {
+    std::size_t end = i + 1;
+    while (end < claims.size() && claims[end].anchor == claims[i].anchor) ++end;
+    held.push_back(end == i + 1 ? claims[i] : winner(claims[i].anchor));
+    i = end;
+  }
+  return held;
+}
+
+/// Leaves every ground truth its topk2 largest metrics. Places that no positive metric fills go to the lowest
+/// zero-metric anchors of all, as in the first cut, and so to a held one only if it is among those.
+std::vector<Claim> keep_best(const std::vector<Claim>& held, int truths, int topk2, std::int64_t anchors) {
+  std::vector<std::vector<Claim>> per_truth(static_cast<std::size_t>(truths));
+  for (const Claim& claim : held) per_truth[claim.gt].push_back(claim);
+  std::vector<Claim> kept;
+  for (const auto& claims : per_truth) {
+    std::vector<Claim> top;
+    for (const Claim& claim : claims) insert_if_better(top, static_cast<std::size_t>(topk2), claim);
+    kept.insert(kept.end(), top.begin(), top.end());
+    for_each_filler(top, topk2, anchors, [&](std::int64_t a) {
+      const auto at = std::find_if(claims.begin(), claims.end(), [&](const Claim& c) { return c.anchor == a; });
+      if (at != claims.end()) kept.push_back(*at);
+    });
+  }
+  std::sort(kept.begin(), kept.end(), [](const Claim& a, const Claim& b) { return a.anchor < b.anchor; });
+  return kept;
+}
+
+/// metric * (largest overlap of the ground truth) / (its largest metric), over what it holds.
+std::vector<AnchorMatch> scored(const std::vector<Claim>& held, std::size_t truths) {
+  std::vector<float> top_metric(truths, 0.0f), top_overlap(truths, 0.0f);
+  for (const Claim& c : held) {
+    top_metric[c.gt] = std::max(top_metric[c.gt], c.metric);
+    top_overlap[c.gt] = std::max(top_overlap[c.gt], c.overlap);
+  }
+  std::vector<AnchorMatch> matches;
+  matches.reserve(held.size());
+  for (const Claim& c : held) {
+    matches.push_back({c.anchor, c.gt, c.metric * top_overlap[c.gt] / (top_metric[c.gt] + kAssignEps)});
+  }
+  return matches;
+}
+
+}  // namespace
+
+std::vector<AnchorMatch> assign_image(const AnchorGrid& grid, std::span<const GroundTruth> truths,
+                                      const AssignOptions& options, PredictionAt prediction) {
+  const ImageAssigner assigner(grid, truths, prediction);
+  const int count = static_cast<int>(truths.size());
+  std::vector<Claim> claims;
+  for (int g = 0; g < count; ++g) assigner.pick(g, options.topk, claims);
+  std::vector<Claim> held = assigner.settle(std::move(claims));
+  if (options.topk2 != options.topk) held = keep_best(held, count, options.topk2, grid.count());
+  return scored(held, truths.size());
+}
+
+}  // namespace boxcar::kernels

@@ -1,0 +1,39 @@
+// Self-attention over the pixels of an image (Vaswani et al., 2017), as C2PSA uses it.
+#pragma once
+
+#include "boxcar/kernels/common/rows.h"
+#include "boxcar/runtime/tensor/tensor.h"
+
+namespace boxcar::kernels {
+
+/// Channels of a qkv tensor, head by head: key_dim of q, key_dim of k, head_dim of v.
+struct AttentionShape {
+  int heads = 1, key_dim = 1, head_dim = 1;
+
+  int qkv_channels() const { return heads * (2 * key_dim + head_dim); }
+  int channels() const { return heads * head_dim; }
+  /// First channel of a head's q.
+  int head_offset(int head) const { return head * (2 * key_dim + head_dim); }
+};
+
+/// S = key_dim^-0.5 q^T k, P = softmax of S over the keys, o = P v, per image and head.
+struct AttentionForwardArgs {
+  TensorView qkv;            // [N,H,W,qkv_channels] packed, f32
+  TensorView o;              // [N,H,W,heads*head_dim] packed, written
+  TensorView v;              // as o, written: the v parts side by side, for the positional encoding
+  float* softmax = nullptr;  // P, [N,heads,H*W,H*W], written; the backward pass reads it
+  AttentionShape shape;
+};
+void attention_forward(Stream& stream, const AttentionForwardArgs& args);
+
+struct AttentionBackwardArgs {
+  TensorView qkv;
+  const float* softmax = nullptr;
+  TensorView d_o;   // [N,H,W,heads*head_dim] packed
+  TensorView dv;    // as d_o: what reached the copy of v; added to v's gradient
+  TensorView dqkv;  // as qkv, written
+  AttentionShape shape;
+};
+void attention_backward(Stream& stream, const AttentionBackwardArgs& args);
+
+}  // namespace boxcar::kernels

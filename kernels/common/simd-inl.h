@@ -1,0 +1,125 @@
+// Vector helpers of the CPU kernels, compiled once for each instruction set: include it after
+// hwy/foreach_target.h, in a file that does the same.
+//
+// Every operation here works lane by lane and multiplies and adds in one rounding where the
+// instruction set can, so AVX2 and AVX-512 give the same bits; older ones round twice.
+#if defined(BOXCAR_KERNELS_COMMON_SIMD_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef BOXCAR_KERNELS_COMMON_SIMD_INL_H_
+#undef BOXCAR_KERNELS_COMMON_SIMD_INL_H_
+#else
+#define BOXCAR_KERNELS_COMMON_SIMD_INL_H_
+#endif
+
+#include <hwy/highway.h>
+
+#include <cstdint>
+
+#include "boxcar/runtime/base/dtype.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace boxcar::kernels {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+/// At most 16 floats, so that what repeats every 16 floats suits every instruction set.
+using Wide = hn::CappedTag<float, 16>;
+using Four = hn::CappedTag<float, 4>;
+using One = hn::CappedTag<float, 1>;
+
+template <class D>
+HWY_INLINE hn::Vec<D> load(D d, const float* from) {
+  return hn::LoadU(d, from);
+}
+template <class D>
+HWY_INLINE hn::Vec<D> load(D d, const bfloat16* from) {
+  const hn::Rebind<std::uint16_t, D> d16;
+  const hn::RebindToUnsigned<D> du;
+  const auto bits = hn::PromoteTo(du, hn::LoadU(d16, reinterpret_cast<const std::uint16_t*>(from)));
+  return hn::BitCast(d, hn::ShiftLeft<16>(bits));
+}
+
+template <class D>
+HWY_INLINE void store(hn::Vec<D> value, D d, float* to) {
+  hn::StoreU(value, d, to);
+}
+/// Rounds to nearest, ties to even; NaN stays NaN.
+template <class D>
+HWY_INLINE void store(hn::Vec<D> value, D, bfloat16* to) {
+  const hn::Rebind<std::uint16_t, D> d16;
+  const hn::RebindToUnsigned<D> du;
+  const auto bits = hn::BitCast(du, value), upper = hn::ShiftRight<16>(bits);
+  const auto odd = hn::And(upper, hn::Set(du, 1u));
+  const auto rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(hn::Set(du, 0x7fffu), odd)));
+  const auto nan = hn::RebindMask(du, hn::IsNaN(value));
+  const auto out = hn::IfThenElse(nan, hn::Or(upper, hn::Set(du, 0x40u)), rounded);
+  hn::StoreU(hn::TruncateTo(d16, out), d16, reinterpret_cast<std::uint16_t*>(to));
+}
+
+/// Calls f(tag, i) for whole vectors from 0, then for single elements up to `count`.
+template <class F>
+HWY_INLINE void for_vectors(std::int64_t count, F&& f) {
+  const Wide wide;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(wide));
+  std::int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) f(wide, i);
+  for (; i < count; ++i) f(One(), i);
+}
+
+/// The same with vectors of four between, for rows that may be shorter than a vector.
+template <class F>
+HWY_INLINE void for_short_vectors(std::int64_t count, F&& f) {
+  const Wide wide;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(wide));
+  std::int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) f(wide, i);
+  for (; i + 4 <= count; i += 4) f(Four(), i);
+  for (; i < count; ++i) f(One(), i);
+}
+
+template <class From, class To>
+HWY_INLINE void copy_row(const From* from, std::int64_t count, To* to) {
+  for_short_vectors(count, [&](auto d, std::int64_t i) HWY_ATTR { store(load(d, from + i), d, to + i); });
+}
+
+template <class From>
+HWY_INLINE void add_row(const From* from, std::int64_t count, float* to) {
+  for_short_vectors(count, [&](auto d, std::int64_t i) HWY_ATTR {
+    hn::StoreU(hn::Add(hn::LoadU(d, to + i), load(d, from + i)), d, to + i);
+  });
+}
+
+/// e^x for -87 <= x <= 88, within 2 units in the last place. As in Cephes (Moshier): x = n ln 2 + r with
+/// |r| <= ln 2 / 2, e^r by a polynomial of degree 7, 2^n by its bits.
+template <class D>
+HWY_INLINE hn::Vec<D> exp_in_range(D d, hn::Vec<D> x) {
+  const hn::RebindToSigned<D> di;
+  const auto to_int = hn::Set(d, 12582912.0f);  // 1.5 * 2^23: the sum's last bit is worth 1
+  const auto shifted = hn::MulAdd(x, hn::Set(d, 1.44269504088896341f), to_int);
+  const auto n = hn::Sub(shifted, to_int);
+  const auto high = hn::NegMulAdd(n, hn::Set(d, 0.693359375f), x);
+  const auto r = hn::NegMulAdd(n, hn::Set(d, -2.12194440e-4f), high);
+  const auto r2 = hn::Mul(r, r);
+  auto p = hn::MulAdd(hn::Set(d, 1.9875691500e-4f), r, hn::Set(d, 1.3981999507e-3f));
+  p = hn::MulAdd(p, r, hn::Set(d, 8.3334519073e-3f));
+  p = hn::MulAdd(p, r, hn::Set(d, 4.1665795894e-2f));
+  p = hn::MulAdd(p, r, hn::Set(d, 1.6666665459e-1f));
+  p = hn::MulAdd(p, r, hn::Set(d, 5.0000001201e-1f));
+  const auto one = hn::Set(d, 1.0f);
+  const auto e = hn::Add(hn::MulAdd(p, r2, r), one);
+  const auto exponent = hn::ShiftLeft<23>(hn::BitCast(di, shifted));
+  return hn::BitCast(d, hn::Add(hn::BitCast(di, e), exponent));
+}
+
+/// 1 / (1 + e^-x); 0 below -87. Some number for NaN.
+template <class D>
+HWY_INLINE hn::Vec<D> sigmoid(D d, hn::Vec<D> x) {
+  const auto limit = hn::Set(d, 87.0f), one = hn::Set(d, 1.0f);
+  const auto minus = hn::Min(hn::Max(hn::Neg(x), hn::Neg(limit)), limit);
+  const auto s = hn::Div(one, hn::Add(one, exp_in_range(d, minus)));
+  return hn::IfThenElseZero(hn::Ge(x, hn::Neg(limit)), s);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace boxcar::kernels
+HWY_AFTER_NAMESPACE();
+#endif

@@ -1,0 +1,87 @@
+// Checks and dispatch; the loops are in conv_onednn.cpp and depthwise.cpp.
+#include "boxcar/kernels/conv/conv.h"
+
+#include "boxcar/kernels/common/dispatch.h"
+#include "boxcar/kernels/conv/conv_onednn.h"
+#include "boxcar/kernels/conv/depthwise.h"
+
+namespace boxcar::kernels {
+namespace {
+
+bool is_depthwise(int in_channels, int out_channels, const ConvOptions& options) {
+  return options.groups > 1 && options.groups == in_channels && in_channels == out_channels;
+}
+
+void check_shapes(const char* op, const TensorView& x, const TensorView& w, const TensorView& y,
+                  const ConvOptions& options) {
+  if (options.groups < 1 || x.c % options.groups != 0 || y.c % options.groups != 0) {
+    fail<ShapeError>("{}: {} groups do not divide {} input and {} output channels", op, options.groups, x.c, y.c);
+  }
+  const Shape wanted = conv_output_shape(x.shape(), y.c, options);
+  if (y.shape() != wanted) {
+    fail<ShapeError>("{}: the output of {} is {}, not {}", op, x.shape().str(), wanted.str(), y.shape().str());
+  }
+  const Shape weights = conv_weight_shape(x.c, y.c, options);
+  if (w.shape() != weights || !w.packed()) {
+    fail<ShapeError>("{}: the weights are {}, wanted {} packed", op, w.shape().str(), weights.str());
+  }
+  check_packed(op, "the output side", y);
+}
+
+}  // namespace
+
+int conv_output_size(int size, const ConvOptions& o) {
+  const int extent = o.dilation * (o.kernel - 1) + 1;
+  if (size + 2 * o.padding < extent) {
+    fail<ShapeError>("a convolution with kernel {}, dilation {} and padding {} does not fit {} pixels", o.kernel,
+                     o.dilation, o.padding, size);
+  }
+  return (size + 2 * o.padding - extent) / o.stride + 1;
+}
+
+Shape conv_output_shape(Shape x, int out_channels, const ConvOptions& options) {
+  return {x.n, conv_output_size(x.h, options), conv_output_size(x.w, options), out_channels};
+}
+
+Shape conv_weight_shape(int in_channels, int out_channels, const ConvOptions& options) {
+  if (is_depthwise(in_channels, out_channels, options)) return {1, options.kernel, options.kernel, in_channels};
+  return {out_channels, options.kernel, options.kernel, in_channels / options.groups};
+}
+
+void conv_forward(Stream& stream, const ConvForwardArgs& args) {
+  check_shapes("conv_forward", args.x, args.w, args.y, args.options);
+  check_same_dtype("conv_forward", args.x, args.w);
+  if (args.y.count() == 0) return;
+  if (is_depthwise(args.x.c, args.y.c, args.options)) {
+    BOXCAR_DISPATCH_CPU(stream, depthwise_forward, args);
+  } else {
+    check_packed("conv_forward", "x", args.x);
+    BOXCAR_DISPATCH_CPU(stream, conv_forward, args);
+  }
+}
+
+void conv_backward_input(Stream& stream, const ConvBackwardInputArgs& args) {
+  check_shapes("conv_backward_input", args.dx, args.w, args.dy, args.options);
+  check_packed("conv_backward_input", "dx", args.dx);
+  if (args.dx.count() == 0) return;
+  if (is_depthwise(args.dx.c, args.dy.c, args.options)) {
+    BOXCAR_DISPATCH_CPU(stream, depthwise_backward_input, args);
+  } else {
+    BOXCAR_DISPATCH_CPU(stream, conv_backward_input, args);
+  }
+}
+
+void conv_backward_weight(Stream& stream, const ConvBackwardWeightArgs& args) {
+  check_shapes("conv_backward_weight", args.x, args.dw, args.dy, args.options);
+  if (args.dw.dtype != DType::kF32) fail<ShapeError>("conv_backward_weight: dw must be f32");
+  if (is_depthwise(args.x.c, args.dy.c, args.options)) {
+    BOXCAR_DISPATCH_CPU(stream, depthwise_backward_weight, args);
+  } else {
+    check_packed("conv_backward_weight", "x", args.x);
+    BOXCAR_DISPATCH_CPU(stream, conv_backward_weight, args);
+  }
+}
+
+std::vector<std::string> conv_implementations(Stream& stream) { return cpu::conv_implementations(stream); }
+
+}  // namespace boxcar::kernels

@@ -1,0 +1,68 @@
+// Two-dimensional convolution (cross-correlation, as in every deep-learning library).
+//
+// Dense and grouped convolutions run on the vendor's library (oneDNN on the CPU) and take
+// packed tensors; depthwise ones are ours and read any pixel stride.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "boxcar/kernels/common/rows.h"
+#include "boxcar/runtime/tensor/tensor.h"
+
+namespace boxcar::kernels {
+
+struct ConvOptions {
+  int kernel = 1;
+  int stride = 1;
+  int padding = 0;   // on all four sides
+  int dilation = 1;
+  int groups = 1;    // equal to the channels: depthwise
+
+  bool operator==(const ConvOptions&) const = default;
+};
+
+/// floor((size + 2 * padding - dilation * (kernel - 1) - 1) / stride) + 1.
+int conv_output_size(int size, const ConvOptions& options);
+
+/// Shape of y for x [N,H,W,C] and `out_channels`. Throws ShapeError if the kernel does not fit.
+Shape conv_output_shape(Shape x, int out_channels, const ConvOptions& options);
+
+/// Shape of the weights in memory: [O,k,k,C/groups], depthwise [1,k,k,C].
+Shape conv_weight_shape(int in_channels, int out_channels, const ConvOptions& options);
+
+/// y = conv(x, w) + bias.
+struct ConvForwardArgs {
+  TensorView x;                 // [N,H,W,C], f32 or bf16
+  TensorView w;                 // conv_weight_shape, as x
+  const float* bias = nullptr;  // [O], or none
+  TensorView y;                 // [N,OH,OW,O] packed
+  ConvOptions options;
+};
+void conv_forward(Stream& stream, const ConvForwardArgs& args);
+
+/// dx from dy: the adjoint of the forward pass in x.
+struct ConvBackwardInputArgs {
+  TensorView dy;  // [N,OH,OW,O] packed
+  TensorView w;
+  TensorView dx;  // [N,H,W,C] packed, written
+  ConvOptions options;
+};
+void conv_backward_input(Stream& stream, const ConvBackwardInputArgs& args);
+
+/// dw (and dbias, the sum of dy over pixels) from x and dy.
+struct ConvBackwardWeightArgs {
+  TensorView x;            // as in the forward pass
+  TensorView dy;           // [N,OH,OW,O] packed
+  TensorView dw;           // conv_weight_shape, f32
+  float* dbias = nullptr;  // [O], or none
+  ConvOptions options;
+  GradMode mode = GradMode::kOverwrite;  // of dw and dbias
+};
+void conv_backward_weight(Stream& stream, const ConvBackwardWeightArgs& args);
+
+/// The library's name for each convolution made on this stream so far ("forward 2x8x8x3->16 ... jit:avx512_core"),
+/// for the test that none of a model's runs on a reference implementation.
+std::vector<std::string> conv_implementations(Stream& stream);
+
+}  // namespace boxcar::kernels

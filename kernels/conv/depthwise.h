@@ -1,0 +1,12 @@
+// Depthwise convolution: one filter a channel. Reads x at any pixel stride.
+#pragma once
+
+#include "boxcar/kernels/conv/conv.h"
+
+namespace boxcar::kernels::cpu {
+
+void depthwise_forward(Stream& stream, const ConvForwardArgs& args);
+void depthwise_backward_input(Stream& stream, const ConvBackwardInputArgs& args);
+void depthwise_backward_weight(Stream& stream, const ConvBackwardWeightArgs& args);
+
+}  // namespace boxcar::kernels::cpu

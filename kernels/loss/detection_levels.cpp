@@ -1,0 +1,84 @@
+#include "boxcar/kernels/loss/detection_levels.h"
+
+#include "boxcar/kernels/activation/activation_math.h"
+#include "boxcar/kernels/common/dispatch.h"
+#include "boxcar/kernels/loss/distance_math.h"
+
+namespace boxcar::kernels {
+namespace {
+
+void check_map(const char* op, const char* what, const TensorView& map, const Shape& wanted) {
+  if (map.shape() != wanted || map.dtype != DType::kF32 || map.data == nullptr) {
+    fail<ShapeError>("{}: {} is {} {}, but f32 {} is wanted", op, what, name_of(map.dtype), map.shape().str(),
+                     wanted.str());
+  }
+  check_packed(op, what, map);
+}
+
+/// An integer of the table in [0, count), or -1.
+int integer_below(float value, int count) {
+  if (!(value >= 0.0f) || !(value < float(count)) || value != float(static_cast<int>(value))) return -1;
+  return static_cast<int>(value);
+}
+
+BoxF corners_from_fractions(const float* xywh, float width, float height) {
+  const float cx = xywh[0] * width, cy = xywh[1] * height, w = xywh[2] * width, h = xywh[3] * height;
+  return {cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2};
+}
+
+}  // namespace
+
+DetectionMaps::DetectionMaps(const char* op, const DetectionLevels& levels, int reg_max)
+    : levels_(levels), reg_max_(reg_max) {
+  if (levels.empty()) fail<ShapeError>("{}: a detection head needs at least one level", op);
+  if (reg_max < 1 || reg_max > kMaxRegMax) {
+    fail<ShapeError>("{}: reg_max is {}, but 1..{} is wanted", op, reg_max, kMaxRegMax);
+  }
+  const int n = images(), nc = classes();
+  if (nc < 1) fail<ShapeError>("{}: the class maps have {} channels; at least one class is needed", op, nc);
+  for (const DetectionLevel& level : levels) {
+    const int h = level.cls_logits.h, w = level.cls_logits.w;
+    check_map(op, "cls_logits", level.cls_logits, {n, h, w, nc});
+    check_map(op, "box_dist", level.box_dist, {n, h, w, 4 * reg_max});
+    grid_.add_level(h, w, level.stride);
+  }
+}
+
+BoxF DetectionMaps::box_in_cells(int image, const AnchorPoint& p) const {
+  return decode_box(p.x, p.y, box_dist(image, p), reg_max_);
+}
+
+AnchorPrediction DetectionMaps::prediction(int image, std::int64_t anchor, int label) const {
+  const AnchorPoint p = grid_.point(anchor);
+  const BoxF b = box_in_cells(image, p);
+  return {{b.x1 * p.stride, b.y1 * p.stride, b.x2 * p.stride, b.y2 * p.stride}, sigmoid(logits(image, p)[label])};
+}
+
+std::vector<std::vector<GroundTruth>> read_targets(const char* op, const TensorView& targets, int images, int classes,
+                                                   const AnchorGrid& grid, bool normalised) {
+  std::vector<std::vector<GroundTruth>> truths(static_cast<std::size_t>(images));
+  if (targets.w == 0) return truths;
+  check_map(op, "targets", targets, {1, 1, targets.w, 6});
+  for (int r = 0; r < targets.w; ++r) {
+    const float* row = targets.as<const float>() + std::int64_t{r} * 6;
+    if (row[0] < 0.0f) continue;
+    const int image = integer_below(row[0], images), label = integer_below(row[1], classes);
+    if (image < 0) fail<DataError>("{}: row {} of the targets is for image {} of a batch of {}", op, r, row[0], images);
+    if (label < 0) {
+      fail<DataError>("{}: row {} of the targets has class {}, but the model has classes 0..{}", op, r, row[1],
+                      classes - 1);
+    }
+    const BoxF box = normalised ? corners_from_fractions(row + 2, grid.image_width(), grid.image_height())
+                                : BoxF{row[2], row[3], row[4], row[5]};
+    truths[static_cast<std::size_t>(image)].push_back({box, label});
+  }
+  return truths;
+}
+
+void check_options(const char* op, const AssignOptions& options) {
+  if (options.topk < 1 || options.topk2 < 1) {
+    fail<ArgumentError>("{}: topk is {} and topk2 {}, but both must be at least 1", op, options.topk, options.topk2);
+  }
+}
+
+}  // namespace boxcar::kernels

@@ -1,0 +1,84 @@
+#include "boxcar/kernels/norm_act/norm_act.h"
+
+#include "boxcar/kernels/common/dispatch.h"
+#include "boxcar/kernels/norm_act/norm_act_plain.h"
+#include "boxcar/kernels/norm_act/norm_act_simd.h"
+
+namespace boxcar::kernels {
+namespace cpu {
+
+void norm_act_forward(Stream& stream, const NormActForwardArgs& args) {
+  if (simd::has_activation(args.act)) {
+    simd::norm_act_forward(stream, args);
+  } else {
+    plain::norm_act_forward(stream, args);
+  }
+}
+
+void norm_act_backward(Stream& stream, const NormActBackwardArgs& args) {
+  if (simd::has_activation(args.act)) {
+    simd::norm_act_backward(stream, args);
+  } else {
+    plain::norm_act_backward(stream, args);
+  }
+}
+
+void sum_pieces(Stream& stream, const SumPiecesArgs& args) { simd::sum_pieces(stream, args); }
+
+}  // namespace cpu
+
+#if BOXCAR_WITH_CUDA
+namespace cuda {
+void norm_act_forward(Stream& stream, const NormActForwardArgs& args);
+void norm_act_backward(Stream& stream, const NormActBackwardArgs& args);
+void sum_pieces(Stream& stream, const SumPiecesArgs& args);
+}  // namespace cuda
+#endif
+
+namespace {
+
+void check_range(const char* op, const TensorView& whole, Range of, const TensorView& part) {
+  if (of.first < 0 || of.count < 0 || of.first + of.count > whole.c || part.c != of.count ||
+      part.n != whole.n || part.h != whole.h || part.w != whole.w) {
+    fail<ShapeError>("{}: {} does not hold channels {}..{} of {}", op, part.shape().str(), of.first,
+                     of.first + of.count - 1, whole.shape().str());
+  }
+  check_same_dtype(op, whole, part);
+}
+
+}  // namespace
+
+void norm_act_forward(Stream& stream, const NormActForwardArgs& args) {
+  check_packed("norm_act_forward", "z", args.z);
+  if (args.residual) {
+    check_same_shape("norm_act_forward", args.z, *args.residual);
+    check_same_dtype("norm_act_forward", args.z, *args.residual);
+  }
+  for (const Destination& d : args.to) check_range("norm_act_forward", args.z, d.of, d.to);
+  if (args.norm.batch_stats && args.z.pixels() == 1) {
+    fail<ShapeError>("batch statistics need more than one value a channel, but the tensor is {}; "
+                     "use a larger batch or image",
+                     args.z.shape().str());
+  }
+  if (args.z.count() == 0) return;
+  BOXCAR_DISPATCH(stream, norm_act_forward, args);
+}
+
+void norm_act_backward(Stream& stream, const NormActBackwardArgs& args) {
+  check_packed("norm_act_backward", "z", args.z);
+  check_packed("norm_act_backward", "dz", args.dz);
+  check_same_shape("norm_act_backward", args.z, args.dz);
+  check_same_dtype("norm_act_backward", args.z, args.dz);
+  for (const GradPiece& piece : args.from) check_range("norm_act_backward", args.z, piece.of, piece.from);
+  if (args.z.count() == 0) return;
+  BOXCAR_DISPATCH(stream, norm_act_backward, args);
+}
+
+void sum_pieces(Stream& stream, const SumPiecesArgs& args) {
+  check_packed("sum_pieces", "the sum", args.to);
+  for (const GradPiece& piece : args.from) check_range("sum_pieces", args.to, piece.of, piece.from);
+  if (args.to.count() == 0) return;
+  BOXCAR_DISPATCH(stream, sum_pieces, args);
+}
+
+}  // namespace boxcar::kernels

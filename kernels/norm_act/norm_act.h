@@ -1,0 +1,83 @@
+// Batch normalisation, activation and residual in one pass over memory.
+//
+// y = act(norm(z)) + residual, norm(z) = gamma * (z - mean) * rstd + beta per channel, as in
+// Ioffe, Szegedy: "Batch normalization" (2015). The convolution's output z is read packed; the
+// result is written to up to three destinations, each a channel range, and the backward pass
+// reads the sum of up to four gradient pieces, so that concatenation, channel split, residual
+// addition and gradient accumulation cost no pass of their own (docs/design.md).
+#pragma once
+
+#include <optional>
+
+#include "boxcar/kernels/activation/activation_math.h"
+#include "boxcar/kernels/common/rows.h"
+#include "boxcar/kernels/common/small_vector.h"
+#include "boxcar/runtime/tensor/tensor.h"
+
+namespace boxcar::kernels {
+
+/// Channels of a producer: first, first+1, ..., first+count-1.
+struct Range {
+  int first = 0, count = 0;
+  bool operator==(const Range&) const = default;
+};
+
+/// One place where a result is written: channels `of` of it go to `to` (to.c == of.count, any ld).
+struct Destination {
+  Range of;
+  TensorView to;
+};
+using Destinations = SmallVector<Destination, 3>;
+
+/// One part of a result's gradient. Pieces are added in order; a channel with none has gradient 0.
+struct GradPiece {
+  Range of;
+  TensorView from;
+};
+using GradPieces = SmallVector<GradPiece, 4>;
+
+struct Norm {
+  const float* gamma = nullptr;  // [C]
+  const float* beta = nullptr;   // [C]
+  float* running_mean = nullptr; // [C]; updated by a forward pass with batch_stats
+  float* running_var = nullptr;  // [C]; the unbiased batch variance enters it
+  float eps = 1e-3f;
+  float momentum = 0.03f;        // running = (1 - momentum) * running + momentum * batch
+  bool batch_stats = true;       // false: the running statistics normalise (evaluation, frozen layers)
+};
+
+struct NormActForwardArgs {
+  TensorView z;                        // [N,H,W,C] packed, f32 or bf16
+  Norm norm;
+  Act act;
+  std::optional<TensorView> residual;  // as z, pixel stride >= C; added after the activation
+  Destinations to;                     // same dtype as z
+  float* saved_mean_rstd = nullptr;    // [2C]: mean, then 1/sqrt(var + eps), for the backward pass
+};
+/// With batch_stats the variance that normalises is the biased one over N*H*W; at least two
+/// values a channel are needed (ShapeError). Statistics are (mean, M2) pairs per block of rows,
+/// merged in block order (Chan, Golub, LeVeque 1979): the bits do not depend on the threads.
+void norm_act_forward(Stream& stream, const NormActForwardArgs& args);
+
+struct NormActBackwardArgs {
+  TensorView z;                      // as in the forward pass
+  Norm norm;
+  const float* saved_mean_rstd = nullptr;
+  Act act;
+  GradPieces from;                   // dy; the residual's gradient is dy itself and is not made here
+  TensorView dz;                     // [N,H,W,C] packed, written; may not overlap z or a piece
+  float* dgamma = nullptr;           // [C]; null: not wanted (frozen)
+  float* dbeta = nullptr;            // [C]; null: not wanted
+  GradMode mode = GradMode::kOverwrite;  // whether dgamma and dbeta are written or added to
+};
+/// Two passes: sums over the batch, then dz. Without batch_stats mean and rstd are constants.
+void norm_act_backward(Stream& stream, const NormActBackwardArgs& args);
+
+/// The sum of gradient pieces as one packed tensor of all channels.
+struct SumPiecesArgs {
+  GradPieces from;
+  TensorView to;  // [N,H,W,C] packed, written
+};
+void sum_pieces(Stream& stream, const SumPiecesArgs& args);
+
+}  // namespace boxcar::kernels

@@ -1,0 +1,246 @@
+#include "boxcar/kernels/common/simd_targets.h"
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "boxcar/kernels/norm_act/norm_act_simd_backward.cpp"
+#include <hwy/foreach_target.h>
+// After foreach_target, which includes this file once for each instruction set.
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <type_traits>
+#include <vector>
+
+#include "boxcar/kernels/common/simd-inl.h"
+#include "boxcar/kernels/norm_act/norm_act.h"
+#include "boxcar/kernels/norm_act/norm_pattern.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace boxcar::kernels {
+namespace HWY_NAMESPACE {
+namespace {
+
+using cpu::simd::NormPattern;
+using cpu::simd::Period;
+
+bool covers(const GradPiece& piece, std::int64_t channels) { return piece.of.count == channels; }
+
+// The sum of the pieces in their order, packed, for `rows` rows.
+template <class T>
+void sum_rows(const GradPieces& pieces, std::int64_t first, std::int64_t rows, std::int64_t channels, float* dy) {
+  const bool copies = !pieces.empty() && covers(pieces[0], channels);
+  if (!copies) std::fill(dy, dy + rows * channels, 0.0f);
+  for (int p = 0; p < pieces.size(); ++p) {
+    const GradPiece& piece = pieces[p];
+    const T* from = rows_of<const T>(piece.from).row(first);
+    float* to = dy + piece.of.first;
+    const std::int64_t ld = piece.from.ld, count = piece.of.count;
+    if (p == 0 && copies) {
+      for (std::int64_t r = 0; r < rows; ++r) copy_row(from + r * ld, count, to + r * channels);
+    } else {
+      for (std::int64_t r = 0; r < rows; ++r) add_row(from + r * ld, count, to + r * channels);
+    }
+  }
+}
+
+// Where dy is read: the one packed piece itself, or a buffer.
+template <class T>
+class Gradient {
+ public:
+  Gradient(const GradPieces& pieces, const Period& period)
+      : pieces_(pieces), channels_(period.channels), buffer_(in_place() ? 0 : static_cast<std::size_t>(period.chunk())) {}
+
+  const float* rows(std::int64_t first, std::int64_t count) {
+    if (in_place()) return rows_of<const float>(pieces_[0].from).row(first);
+    sum_rows<T>(pieces_, first, count, channels_, buffer_.data());
+    return buffer_.data();
+  }
+
+ private:
+  bool in_place() const {
+    return std::is_same_v<T, float> && pieces_.size() == 1 && covers(pieces_[0], channels_) && pieces_[0].from.packed();
+  }
+
+  const GradPieces& pieces_;
+  std::int64_t channels_;
+  std::vector<float> buffer_;
+};
+
+template <ActKind kAct, class D>
+HWY_INLINE hn::Vec<D> times_activation_grad(D d, hn::Vec<D> dy, hn::Vec<D> x) {
+  if constexpr (kAct == ActKind::kSilu) {
+    const auto one = hn::Set(d, 1.0f), s = sigmoid(d, x);
+    return hn::Mul(dy, hn::Mul(s, hn::MulAdd(x, hn::Sub(one, s), one)));
+  }
+  if constexpr (kAct == ActKind::kRelu) return hn::IfThenElseZero(hn::Gt(x, hn::Zero(d)), dy);
+  return dy;
+}
+
+// Adds g and g * z_hat of a chunk that starts with a period to sums [2, period].
+template <ActKind kAct, class T>
+void reduce_chunk(const NormPattern& norm, const T* z, const float* dy, std::int64_t count, float* sums) {
+  const float *mean = norm.mean.data(), *rstd = norm.rstd.data();
+  const float *gamma = norm.gamma.data(), *beta = norm.beta.data();
+  float *sums_g = sums, *sums_gz = sums + norm.period.size;
+  for (std::int64_t i = 0; i < count; i += norm.period.size) {
+    for_vectors(std::min(norm.period.size, count - i), [&](auto d, std::int64_t j) HWY_ATTR {
+      const auto zhat = hn::Mul(hn::Sub(load(d, z + i + j), hn::LoadU(d, mean + j)), hn::LoadU(d, rstd + j));
+      const auto x = hn::MulAdd(zhat, hn::LoadU(d, gamma + j), hn::LoadU(d, beta + j));
+      const auto g = times_activation_grad<kAct>(d, hn::LoadU(d, dy + i + j), x);
+      hn::StoreU(hn::Add(hn::LoadU(d, sums_g + j), g), d, sums_g + j);
+      hn::StoreU(hn::MulAdd(g, zhat, hn::LoadU(d, sums_gz + j)), d, sums_gz + j);
+    });
+  }
+}
+
+// dz = gamma * rstd * (g - mean(g) - z_hat * mean(g * z_hat)); means [2, period]. dz may be dy.
+template <ActKind kAct, class T>
+void apply_chunk(const NormPattern& norm, const float* means, const T* z, const float* dy, std::int64_t count, T* dz) {
+  const float *mean = norm.mean.data(), *rstd = norm.rstd.data();
+  const float *gamma = norm.gamma.data(), *beta = norm.beta.data();
+  const float *mean_g = means, *mean_gz = means + norm.period.size;
+  for (std::int64_t i = 0; i < count; i += norm.period.size) {
+    for_vectors(std::min(norm.period.size, count - i), [&](auto d, std::int64_t j) HWY_ATTR {
+      const auto scale = hn::LoadU(d, rstd + j), weight = hn::LoadU(d, gamma + j);
+      const auto zhat = hn::Mul(hn::Sub(load(d, z + i + j), hn::LoadU(d, mean + j)), scale);
+      const auto x = hn::MulAdd(zhat, weight, hn::LoadU(d, beta + j));
+      const auto g = times_activation_grad<kAct>(d, hn::LoadU(d, dy + i + j), x);
+      const auto centred = hn::NegMulAdd(zhat, hn::LoadU(d, mean_gz + j), hn::Sub(g, hn::LoadU(d, mean_g + j)));
+      store(hn::Mul(hn::Mul(weight, scale), centred), d, dz + i + j);
+    });
+  }
+}
+
+// Calls f with the activation as a constant.
+template <class F>
+HWY_INLINE void with_activation(Act act, F&& f) {
+  switch (act.kind) {
+    case ActKind::kSilu: return f(std::integral_constant<ActKind, ActKind::kSilu>());
+    case ActKind::kRelu: return f(std::integral_constant<ActKind, ActKind::kRelu>());
+    default: return f(std::integral_constant<ActKind, ActKind::kIdentity>());
+  }
+}
+
+// Sums of a block [2, C]. Three or more pieces of floats are added up but once: their sum waits in dz.
+template <class T>
+void reduce(const NormActBackwardArgs& args, const NormPattern& norm, std::int64_t begin, std::int64_t end, float* part) {
+  const Period& period = norm.period;
+  Gradient<T> gradient(args.from, period);
+  std::vector<float> sums(static_cast<std::size_t>(2 * period.size));
+  for (std::int64_t first = begin; first < end; first += period.chunk_rows) {
+    const std::int64_t rows = std::min(period.chunk_rows, end - first), count = rows * period.channels;
+    const float* dy = gradient.rows(first, rows);
+    if constexpr (std::is_same_v<T, float>) {
+      if (args.from.size() > 2) std::copy_n(dy, count, rows_of<float>(args.dz).row(first));
+    }
+    const T* z = rows_of<const T>(args.z).row(first);
+    with_activation(args.act, [&](auto act) HWY_ATTR { reduce_chunk<act()>(norm, z, dy, count, sums.data()); });
+  }
+  for (std::int64_t i = 0; i < period.size; i += period.channels) {
+    add_row(sums.data() + i, period.channels, part);
+    add_row(sums.data() + period.size + i, period.channels, part + period.channels);
+  }
+}
+
+template <class T>
+void apply(const NormActBackwardArgs& args, const NormPattern& norm, const float* means, std::int64_t begin,
+           std::int64_t end) {
+  const Period& period = norm.period;
+  const bool summed = std::is_same_v<T, float> && args.from.size() > 2;
+  const GradPieces from = summed ? GradPieces{{{0, args.z.c}, args.dz}} : args.from;
+  Gradient<T> gradient(from, period);
+  for (std::int64_t first = begin; first < end; first += period.chunk_rows) {
+    const std::int64_t rows = std::min(period.chunk_rows, end - first);
+    const float* dy = gradient.rows(first, rows);
+    const T* z = rows_of<const T>(args.z).row(first);
+    T* dz = rows_of<T>(args.dz).row(first);
+    with_activation(args.act, [&](auto act) HWY_ATTR {
+      apply_chunk<act()>(norm, means, z, dy, rows * period.channels, dz);
+    });
+  }
+}
+
+template <class T>
+void sum(const SumPiecesArgs& args, const Period& period, std::int64_t begin, std::int64_t end) {
+  Gradient<T> gradient(args.from, period);
+  for (std::int64_t first = begin; first < end; first += period.chunk_rows) {
+    const std::int64_t rows = std::min(period.chunk_rows, end - first);
+    copy_row(gradient.rows(first, rows), rows * period.channels, rows_of<T>(args.to).row(first));
+  }
+}
+
+}  // namespace
+
+void reduce_rows(const NormActBackwardArgs& args, const NormPattern& norm, std::int64_t begin, std::int64_t end,
+                 float* part) {
+  if (args.z.dtype == DType::kF32) return reduce<float>(args, norm, begin, end, part);
+  reduce<bfloat16>(args, norm, begin, end, part);
+}
+
+void apply_grad_rows(const NormActBackwardArgs& args, const NormPattern& norm, const float* means, std::int64_t begin,
+                     std::int64_t end) {
+  if (args.z.dtype == DType::kF32) return apply<float>(args, norm, means, begin, end);
+  apply<bfloat16>(args, norm, means, begin, end);
+}
+
+void sum_piece_rows(const SumPiecesArgs& args, const Period& period, std::int64_t begin, std::int64_t end) {
+  if (args.to.dtype == DType::kF32) return sum<float>(args, period, begin, end);
+  sum<bfloat16>(args, period, begin, end);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace boxcar::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include "boxcar/kernels/common/dispatch.h"
+#include "boxcar/kernels/norm_act/norm_act_simd.h"
+#include "boxcar/kernels/norm_act/norm_act_statistics.h"
+#include "boxcar/runtime/parallel/parallel_for.h"
+
+namespace boxcar::kernels {
+namespace {
+
+HWY_EXPORT(reduce_rows);
+HWY_EXPORT(apply_grad_rows);
+HWY_EXPORT(sum_piece_rows);
+
+std::vector<float> backward_sums(Stream& stream, const NormActBackwardArgs& args, const cpu::simd::NormPattern& norm) {
+  const std::int64_t width = 2 * norm.period.channels;
+  const RowBlocks blocks(args.z.pixels(), norm.period.channels);
+  std::vector<float> parts(static_cast<std::size_t>(blocks.count() * width));
+  parallel_for(stream.threads(), blocks.count(), 1, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t b = first; b < last; ++b) {
+      HWY_DYNAMIC_DISPATCH(reduce_rows)(args, norm, blocks.begin(b), blocks.end(b), parts.data() + b * width);
+    }
+  });
+  return cpu::sum_of_parts(parts, blocks.count(), static_cast<std::size_t>(width));
+}
+
+}  // namespace
+
+void cpu::simd::norm_act_backward(Stream& stream, const NormActBackwardArgs& args) {
+  with_float_type("norm_act_backward", args.z.dtype, [](auto) {});  // refuses other types
+  const NormPattern norm(args.norm, args.saved_mean_rstd, args.z.c);
+  std::vector<float> sums = backward_sums(stream, args, norm);
+  write_parameter_grads(args, sums);
+  const auto pixels = static_cast<float>(args.z.pixels());
+  for (float& sum : sums) sum = args.norm.batch_stats ? sum / pixels : 0.0f;
+  std::vector<float> means = norm.period.repeated(sums.data());
+  const std::vector<float> means_gz = norm.period.repeated(sums.data() + args.z.c);
+  means.insert(means.end(), means_gz.begin(), means_gz.end());
+  const RowBlocks blocks(args.z.pixels(), args.z.c);
+  parallel_for(stream.threads(), args.z.pixels(), blocks.rows(), [&](std::int64_t begin, std::int64_t end) {
+    HWY_DYNAMIC_DISPATCH(apply_grad_rows)(args, norm, means.data(), begin, end);
+  });
+}
+
+void cpu::simd::sum_pieces(Stream& stream, const SumPiecesArgs& args) {
+  with_float_type("sum_pieces", args.to.dtype, [](auto) {});  // refuses other types
+  const Period period(args.to.c);
+  const RowBlocks blocks(args.to.pixels(), args.to.c);
+  parallel_for(stream.threads(), args.to.pixels(), blocks.rows(), [&](std::int64_t begin, std::int64_t end) {
+    HWY_DYNAMIC_DISPATCH(sum_piece_rows)(args, period, begin, end);
+  });
+}
+
+}  // namespace boxcar::kernels
+#endif

@@ -1,0 +1,31 @@
+// Per-channel values as the vector code of normalisation reads them.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "boxcar/kernels/norm_act/norm_act.h"
+
+namespace boxcar::kernels::cpu::simd {
+
+/// What repeats along a packed tensor of some channels.
+struct Period {
+  std::int64_t channels;
+  std::int64_t size;        // floats; a multiple of channels and of 16, and at least 128
+  std::int64_t chunk_rows;  // rows handled at a time, whole periods of about 2048 floats: they stay in the first cache
+
+  explicit Period(std::int64_t channels);
+  std::int64_t chunk() const { return chunk_rows * channels; }
+  /// values [channels], again and again.
+  std::vector<float> repeated(const float* values) const;
+};
+
+/// What normalises, each [period.size].
+struct NormPattern {
+  Period period;
+  std::vector<float> mean, rstd, gamma, beta;
+
+  NormPattern(const Norm& norm, const float* mean_rstd, std::int64_t channels);
+};
+
+}  // namespace boxcar::kernels::cpu::simd

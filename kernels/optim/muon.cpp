@@ -1,0 +1,168 @@
+#include "boxcar/kernels/optim/muon.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <numeric>
+#include <vector>
+
+#include "boxcar/kernels/common/dispatch.h"
+#include "boxcar/kernels/common/gemm.h"
+#include "boxcar/runtime/parallel/parallel_for.h"
+
+namespace boxcar::kernels {
+namespace {
+
+constexpr double kMuonWeight = 0.2;  // of the orthogonalised step against the SGD step's 1
+
+float scale_of(double a, double b) { return static_cast<float>(std::sqrt(std::max(1.0, a / b))); }
+
+/// to[c][r] = from[r][c], by small tiles that stay in the cache.
+void transpose(const float* from, std::int64_t rows, std::int64_t columns, float* to) {
+  constexpr std::int64_t kTile = 16;
+  for (std::int64_t r0 = 0; r0 < rows; r0 += kTile) {
+    for (std::int64_t c0 = 0; c0 < columns; c0 += kTile) {
+      for (std::int64_t r = r0; r < std::min(rows, r0 + kTile); ++r) {
+        for (std::int64_t c = c0; c < std::min(columns, c0 + kTile); ++c) to[c * rows + r] = from[r * columns + c];
+      }
+    }
+  }
+}
+
+/// Newton-Schulz of one matrix on one thread. A wide matrix is transposed first, which the iteration commutes with, so
+/// that there is one form to write and the square products are the small ones.
+class Iteration {
+ public:
+  Iteration(std::int64_t rows, std::int64_t columns)
+      : rows_(rows),
+        columns_(columns),
+        long_(static_cast<int>(std::max(rows, columns))),
+        short_(static_cast<int>(std::min(rows, columns))),
+        x_(std::size_t(rows) * columns),
+        next_(x_.size()),
+        q_(std::size_t(short_) * short_),
+        polynomial_(q_.size()) {}
+
+  void run(const float* in, float* out);
+
+ private:
+  void load(const float* in);
+  void step();
+
+  Stream serial_{Device::cpu(), {.threads = 1}};
+  std::int64_t rows_, columns_;
+  int long_, short_;
+  std::vector<float> x_, next_;        // [long][short]
+  std::vector<float> q_, polynomial_;  // [short][short]
+};
+
+/// x = in / (|in| + 1e-7), tall.
+void Iteration::load(const float* in) {
+  double sum = 0.0;
+  for (std::size_t i = 0; i < x_.size(); ++i) sum += double{in[i]} * double{in[i]};
+  const auto inverse = static_cast<float>(1.0 / (std::sqrt(sum) + 1e-7));
+  if (rows_ < columns_) {
+    transpose(in, rows_, columns_, x_.data());
+  } else {
+    std::copy(in, in + x_.size(), x_.begin());
+  }
+  for (float& v : x_) v *= inverse;
+}
+
+/// x = 3.4445 x + x (-4.7750 Q + 2.0315 Q Q), Q = x^T x.
+void Iteration::step() {
+  constexpr float kA = 3.4445f, kB = -4.7750f, kC = 2.0315f;
+  gemm(serial_,
+       {true, false, short_, short_, long_, 1.0f, x_.data(), short_, x_.data(), short_, 0.0f, q_.data(), short_});
+  polynomial_ = q_;
+  gemm(serial_, {false, false, short_, short_, short_, kC, q_.data(), short_, q_.data(), short_, kB, polynomial_.data(),
+                 short_});
+  next_ = x_;
+  gemm(serial_, {false, false, long_, short_, short_, 1.0f, x_.data(), short_, polynomial_.data(), short_, kA,
+                 next_.data(), short_});
+  std::swap(x_, next_);
+}
+
+void Iteration::run(const float* in, float* out) {
+  load(in);
+  for (int k = 0; k < 5; ++k) step();
+  if (rows_ < columns_) {
+    transpose(x_.data(), columns_, rows_, out);
+  } else {
+    std::copy(x_.begin(), x_.end(), out);
+  }
+}
+
+void step_matrix(const MuonStepArgs& args, const MuonRange& range, float factor) {
+  const std::int64_t count = range.matrix.rows * range.matrix.columns;
+  const auto mom = static_cast<float>(range.momentum), rest = static_cast<float>(1.0 - range.momentum);
+  const auto lr = static_cast<float>(range.lr), decay = static_cast<float>(range.weight_decay);
+  const auto muon_lr = static_cast<float>(kMuonWeight * range.lr * range.matrix.scale);
+  float* p = args.values + range.offset;
+  const float* g = args.grads + range.offset;
+  float *u = args.momentum + range.offset, *b = args.sgd_momentum + range.offset;
+  std::vector<float> direction(static_cast<std::size_t>(count));
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float gi = g[i] * factor;
+    u[i] = mom * u[i] + rest * gi;
+    direction[i] = mom * u[i] + rest * gi;
+  }
+  Iteration(range.matrix.rows, range.matrix.columns).run(direction.data(), direction.data());
+  for (std::int64_t i = 0; i < count; ++i) {
+    p[i] -= muon_lr * direction[i];
+    const float gi = g[i] * factor + decay * p[i];
+    b[i] = mom * b[i] + gi;
+    p[i] -= lr * (gi + mom * b[i]);
+  }
+}
+
+/// Indices by falling cost, so that no thread is left with a large matrix at the end.
+std::vector<int> by_cost(std::span<const MuonRange> ranges) {
+  std::vector<int> order(ranges.size());
+  std::iota(order.begin(), order.end(), 0);
+  const auto cost = [&](int i) {
+    const MuonMatrix& m = ranges[i].matrix;
+    return m.rows * m.columns * std::min(m.rows, m.columns);
+  };
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return cost(a) > cost(b); });
+  return order;
+}
+
+}  // namespace
+
+MuonMatrix muon_convolution(const Shape& weight, bool depthwise) {
+  const std::int64_t taps = std::int64_t{weight.h} * weight.w;
+  const float scale = scale_of(weight.h, weight.w);
+  if (depthwise) return {taps, weight.c, scale};
+  return {weight.n, taps * weight.c, scale};
+}
+
+MuonMatrix muon_linear(std::int64_t out, std::int64_t in) { return {out, in, scale_of(double(out), double(in))}; }
+
+namespace cpu {
+
+void newton_schulz(Stream&, const NewtonSchulzArgs& args) {
+  if (args.rows < 1 || args.columns < 1 || !args.in || !args.out) {
+    fail<ShapeError>("newton_schulz: a matrix of {} x {} cannot be orthogonalised", args.rows, args.columns);
+  }
+  Iteration(args.rows, args.columns).run(args.in, args.out);
+}
+
+void muon_step(Stream& stream, const MuonStepArgs& args) {
+  const float factor = args.norm ? args.norm->factor : 1.0f;
+  const std::vector<int> order = by_cost(args.ranges);
+  std::atomic<std::size_t> next{0};
+  parallel_for(stream.threads(), std::min<std::int64_t>(stream.threads(), std::ssize(order)), 1,
+               [&](std::int64_t, std::int64_t) {
+                 for (std::size_t i = next++; i < order.size(); i = next++) {
+                   step_matrix(args, args.ranges[order[i]], factor);
+                 }
+               });
+}
+
+}  // namespace cpu
+
+void newton_schulz(Stream& stream, const NewtonSchulzArgs& args) { BOXCAR_DISPATCH_CPU(stream, newton_schulz, args); }
+void muon_step(Stream& stream, const MuonStepArgs& args) { BOXCAR_DISPATCH_CPU(stream, muon_step, args); }
+
+}  // namespace boxcar::kernels
