@@ -1,0 +1,141 @@
+#include "boxcar/nn/arena/arena.h"
+
+#include <cstring>
+#include <map>
+
+#include "boxcar/runtime/base/error.h"
+
+namespace boxcar::nn {
+namespace {
+
+constexpr std::int64_t kAlignFloats = 32;  // 128 bytes
+
+std::int64_t aligned(std::int64_t floats) { return (floats + kAlignFloats - 1) / kAlignFloats * kAlignFloats; }
+
+Tensor slice(const Tensor& flat, std::int64_t offset, Shape shape) {
+  TensorView view{flat.as() + offset, DType::kF32, shape.n, shape.h, shape.w, shape.c, shape.c};
+  return Tensor::wrap(view, std::make_shared<Tensor>(flat));
+}
+
+// A flat buffer as a tensor: [1,1,rows,32], so that no side overflows an int.
+Tensor flat_buffer(Stream& stream, std::int64_t floats) {
+  return Tensor::zeros(stream, {1, 1, static_cast<int>(floats / kAlignFloats), static_cast<int>(kAlignFloats)});
+}
+
+}  // namespace
+
+ParamArena::ParamArena(Module& root, Stream& stream, std::uint64_t seed) : stream_(stream) {
+  lay_out(root);
+  values_ = flat_buffer(stream, total_floats_);
+  grads_ = flat_buffer(stream, parameter_floats_);
+  fill(seed);
+  bind();
+}
+
+void ParamArena::lay_out(Module& root) {
+  root.for_each_parameter([&](const std::string& name, Parameter& p) {
+    entries_.push_back({name, &p, -1, p.kind == StateKind::kCounter ? 0 : p.shape.count()});
+  });
+  for (const StateKind kind : {StateKind::kParameter, StateKind::kBuffer}) {
+    for (Entry& entry : entries_) {
+      if (entry.parameter->kind != kind) continue;
+      entry.offset = total_floats_;
+      total_floats_ += aligned(entry.count);
+    }
+    if (kind == StateKind::kParameter) parameter_floats_ = total_floats_;
+  }
+}
+
+void ParamArena::fill(std::uint64_t seed) {
+  std::vector<float> host(static_cast<std::size_t>(total_floats_));
+  for (const Entry& entry : entries_) {
+    if (entry.offset < 0) continue;
+    Parameter& p = *entry.parameter;
+    const std::vector<float> values = p.loaded         ? *p.loaded
+                                      : p.value        ? p.value.to_host(stream_)
+                                                       : initial_values(p, entry.name, seed);
+    std::copy(values.begin(), values.end(), host.begin() + entry.offset);
+    p.loaded.reset();
+  }
+  stream_.copy(values_.view().data, host.data(), host.size() * sizeof(float));
+  stream_.synchronize();
+}
+
+void ParamArena::bind() {
+  for (const Entry& entry : entries_) {
+    if (entry.offset < 0) continue;
+    Parameter& p = *entry.parameter;
+    p.value = slice(values_, entry.offset, p.shape);
+    if (p.kind == StateKind::kParameter) p.grad = slice(grads_, entry.offset, p.shape);
+  }
+}
+
+std::span<float> ParamArena::values() const { return {values_.as(), static_cast<std::size_t>(total_floats_)}; }
+std::span<float> ParamArena::parameters() const { return values().first(static_cast<std::size_t>(parameter_floats_)); }
+std::span<float> ParamArena::grads() const { return {grads_.as(), static_cast<std::size_t>(parameter_floats_)}; }
+
+void ParamArena::zero_grads() {
+  stream_.fill(grads_.view().data, 0, static_cast<std::size_t>(parameter_floats_) * sizeof(float));
+}
+
+Tensor ParamArena::bind_values(Tensor values) {
+  if (values.shape() != values_.shape()) {
+    fail<ShapeError>("the model's values are {}, not {}", values_.shape().str(), values.shape().str());
+  }
+  std::swap(values, values_);
+  bind();
+  return values;
+}
+
+ProbeValues::ProbeValues(Module& root, Stream& stream) {
+  root.for_each_parameter([&](const std::string&, Parameter& p) {
+    if (p.value || p.kind == StateKind::kCounter) return;
+    p.value = Tensor::zeros(stream, p.shape);
+    given_.push_back(&p);
+  });
+}
+
+ProbeValues::~ProbeValues() {
+  for (Parameter* p : given_) p->value.reset();
+}
+
+NamedTensors state_dict(const ParamArena& arena, std::span<const float> values) {
+  NamedTensors tensors;
+  for (const ParamArena::Entry& entry : arena.entries()) {
+    if (entry.offset < 0) {
+      HostTensor counter{DType::kI64, {}, std::vector<std::byte>(sizeof(std::int64_t))};
+      std::memcpy(counter.bytes.data(), &entry.parameter->counter, sizeof(std::int64_t));
+      tensors.emplace_back(entry.name, std::move(counter));
+      continue;
+    }
+    const auto part = values.subspan(static_cast<std::size_t>(entry.offset), static_cast<std::size_t>(entry.count));
+    tensors.emplace_back(entry.name, to_file(*entry.parameter, {part.begin(), part.end()}));
+  }
+  return tensors;
+}
+
+std::vector<std::string> load_matching(Module& root, const NamedTensors& weights, Stream& stream) {
+  std::map<std::string_view, const HostTensor*> by_name;
+  for (const auto& [name, tensor] : weights) by_name.emplace(name, &tensor);
+  std::vector<std::string> taken;
+  root.for_each_parameter([&](const std::string& name, Parameter& p) {
+    const auto found = by_name.find(name);
+    if (found == by_name.end() || found->second->shape != p.file_shape()) return;
+    if (p.kind == StateKind::kCounter) {
+      if (found->second->dtype != DType::kI64) return;
+      p.counter = *found->second->as<std::int64_t>();
+    } else {
+      std::vector<float> values = from_file(p, *found->second);
+      if (p.value) {
+        stream.copy(p.value.view().data, values.data(), values.size() * sizeof(float));
+        stream.synchronize();
+      } else {
+        p.loaded = std::move(values);
+      }
+    }
+    taken.push_back(name);
+  });
+  return taken;
+}
+
+}  // namespace boxcar::nn

@@ -1,0 +1,65 @@
+// What a forward pass runs with: the first argument of every forward().
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "boxcar/runtime/device/stream.h"
+
+namespace boxcar::nn {
+
+class Context;
+
+/// One op of the forward pass and how its gradient goes back. Reads the gradients of its outputs
+/// and adds to those of its inputs; what it saved dies with it.
+class Node {
+ public:
+  virtual ~Node() = default;
+  virtual const char* name() const = 0;
+  virtual void backward(Context& context) = 0;
+};
+
+enum class Pass {
+  kTrain,     // batch statistics, gradients recorded
+  kEvaluate,  // running statistics, nothing recorded
+};
+
+/// Arithmetic of a forward pass, counted as it runs. The first two grow with the number of pixels,
+/// the last with its square.
+struct Cost {
+  std::int64_t conv_multiply_adds = 0;
+  std::int64_t norm_elements = 0;  // that went into batch norms
+  std::int64_t attention_multiply_adds = 0;
+};
+
+/// Holds the tape. Values made with it must not outlive it. One thread.
+class Context {
+ public:
+  explicit Context(Stream& stream, Pass pass = Pass::kTrain) : stream_(stream), pass_(pass) {}
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+
+  Stream& stream() const { return stream_; }
+  bool training() const { return pass_ == Pass::kTrain; }
+
+  void record(std::unique_ptr<Node> node) { tape_.push_back(std::move(node)); }
+  /// Runs all nodes' backward in reverse order; each is dropped as soon as it has run.
+  void backward();
+  std::size_t tape_size() const { return tape_.size(); }
+
+  /// Copies made because a convolution needed packed channels or a concat's parts did not lie
+  /// side by side; zero in the built-in models.
+  std::int64_t copies() const { return copies_; }
+  void count_copy() { ++copies_; }
+  Cost& cost() { return cost_; }
+
+ private:
+  Stream& stream_;
+  Pass pass_;
+  std::vector<std::unique_ptr<Node>> tape_;
+  std::int64_t copies_ = 0;
+  Cost cost_;
+};
+
+}  // namespace boxcar::nn

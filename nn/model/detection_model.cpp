@@ -1,0 +1,147 @@
+#include "boxcar/nn/model/detection_model.h"
+
+#include <algorithm>
+
+#include "boxcar/kernels/loss/decode.h"
+#include "boxcar/nn/arena/arena.h"
+#include "boxcar/nn/model/build_layer.h"
+#include "boxcar/runtime/base/error.h"
+
+namespace boxcar {
+
+// A layer's result is also part of a later Concat, from this channel on.
+struct DetectionModel::Hint {
+  std::size_t concat;
+  int first;
+};
+
+DetectionModel::DetectionModel(const ModelSpec& spec) : spec_(spec) {
+  for (const LayerSpec& row : spec_.layers) {
+    const std::string name = "model." + std::to_string(row.index);
+    if (const auto* head = std::get_if<DetectSpec>(&row.spec)) {
+      detect_ = std::make_unique<nn::Detect>(this, name, head->nc, head->channels,
+                                             nn::DetectSettings{head->reg_max, head->legacy, spec_.activation});
+    } else {
+      layers_.push_back(build_layer(this, name, row, spec_.activation));
+    }
+  }
+  plan_places();
+}
+
+DetectionModel::~DetectionModel() = default;
+
+void DetectionModel::plan_places() {
+  hints_.assign(layers_.size(), {});
+  read_packed_.assign(layers_.size(), false);
+  for (const LayerSpec& row : spec_.layers) {
+    const bool is_concat = std::holds_alternative<ConcatSpec>(row.spec);
+    const bool reads_slices = is_concat || std::holds_alternative<UpsampleSpec>(row.spec) ||
+                              std::holds_alternative<MaxPoolSpec>(row.spec);
+    int first = 0;
+    for (std::size_t i = 0; i < row.from.size(); ++i) {
+      if (row.from[i] < 0) continue;
+      const auto producer = static_cast<std::size_t>(row.from[i]);
+      if (!reads_slices) read_packed_[producer] = true;
+      // Two places are left beside a packed one; a concat that finds no hint copies.
+      if (is_concat && hints_[producer].size() < 2) {
+        hints_[producer].push_back({static_cast<std::size_t>(row.index), first});
+      }
+      first += row.in_channels[i];
+    }
+  }
+}
+
+nn::Places DetectionModel::places_for(std::size_t layer, std::vector<nn::Wide>& wides) const {
+  nn::Places places;
+  const int channels = spec_.layers[layer].out_channels;
+  for (const Hint& hint : hints_[layer]) {
+    nn::Wide& wide = wides[hint.concat];
+    if (!wide) wide = nn::Wide(spec_.layers[hint.concat].out_channels);
+    places.push_back({wide, hint.first, {0, channels}});
+  }
+  if (!places.empty() && read_packed_[layer]) places.push_back({{}, 0, {0, channels}});
+  return places;
+}
+
+Outputs DetectionModel::forward(nn::Context& context, const nn::Value& images) {
+  std::vector<nn::Value> results(layers_.size());
+  std::vector<nn::Wide> wides(layers_.size());
+  const auto inputs_of = [&](const LayerSpec& row) {
+    std::vector<nn::Value> inputs;
+    for (const int from : row.from) inputs.push_back(from < 0 ? images : results[static_cast<std::size_t>(from)]);
+    return inputs;
+  };
+  // A result is dropped after its last reader, so that evaluation keeps no more than it needs.
+  std::vector<std::size_t> last_reader(layers_.size(), 0);
+  for (const LayerSpec& row : spec_.layers) {
+    for (const int from : row.from) {
+      if (from >= 0) last_reader[static_cast<std::size_t>(from)] = static_cast<std::size_t>(row.index);
+    }
+  }
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    results[i] = layers_[i]->forward(context, inputs_of(spec_.layers[i]), places_for(i, wides));
+    if (trace_) trace_(static_cast<int>(i), results[i]);
+    wides[i] = {};
+    for (std::size_t j = 0; j < i; ++j) {
+      if (last_reader[j] == i) results[j] = {};
+    }
+  }
+  return detect_->forward(context, inputs_of(spec_.layers.back()));
+}
+
+std::unique_ptr<Criterion> DetectionModel::init_criterion() { return std::make_unique<DetectionCriterion>(); }
+
+const nn::Detect& DetectionModel::head() const {
+  if (!head_) fail<ModelError>("the model's head is not known yet; call prepare() first");
+  return *head_;
+}
+
+// The strides that forward() shows on an empty image; nothing is kept of the pass itself.
+std::vector<int> DetectionModel::probe_strides(Stream& stream) {
+  constexpr int kProbeSize = 256;
+  const nn::ProbeValues values(*this, stream);
+  nn::Context context(stream, nn::Pass::kEvaluate);
+  const nn::Value image(context, Tensor::zeros(stream, {1, kProbeSize, kProbeSize, spec_.channels}));
+  const Outputs outputs = forward(context, image);
+  std::vector<int> strides;
+  for (std::size_t i = 0; i + 1 < outputs.size(); i += 2) strides.push_back(kProbeSize / outputs[i].shape().h);
+  return strides;
+}
+
+void DetectionModel::prepare(Stream& stream) {
+  std::vector<int> strides = probe_strides(stream);
+  for_each_module([&](const std::string&, nn::Module& module) {
+    if (auto* head = dynamic_cast<nn::Detect*>(&module); head && head->used()) head_ = head;
+  });
+  if (!head_) fail<ModelError>("forward() used no Detect head; a model without one must override decode() and its own validator");
+  head_->set_strides(std::move(strides));
+  if (head_ != detect_.get()) {
+    layers_.clear();
+    detect_.reset();
+  }
+}
+
+nn::Value DetectionModel::decode(nn::Context& context, const Outputs& outputs) {
+  kernels::DecodePredictionsArgs args{.reg_max = head().reg_max()};
+  int anchors = 0;
+  for (std::size_t i = 0; i < strides().size(); ++i) {
+    const nn::Value &box = outputs[2 * i], &cls = outputs[2 * i + 1];
+    args.levels.push_back({box.packed(), cls.packed(), static_cast<float>(strides()[i])});
+    anchors += box.shape().h * box.shape().w;
+  }
+  const Tensor decoded = Tensor::empty(context.stream(), {outputs[0].shape().n, 1, anchors, 4 + head().nc()});
+  args.to = decoded;
+  kernels::decode_predictions(context.stream(), args);
+  return {context, decoded};
+}
+
+DetectionLossSettings DetectionModel::loss_settings() const {
+  return {strides(), head().nc(), head().reg_max(), gains_, class_weights_};
+}
+
+void DetectionModel::set_loss(kernels::LossGains gains, std::vector<float> class_weights) {
+  gains_ = gains;
+  class_weights_ = std::move(class_weights);
+}
+
+}  // namespace boxcar

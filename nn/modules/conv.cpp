@@ -1,0 +1,250 @@
+#include "boxcar/nn/modules/conv.h"
+
+#include <cmath>
+
+#include "boxcar/kernels/norm_act/norm_act.h"
+#include "boxcar/runtime/base/error.h"
+
+namespace boxcar::nn {
+namespace {
+
+constexpr float kNormEps = 1e-3f, kNormMomentum = 0.03f;
+
+Parameter weight_parameter(std::string name, int in, int out, const kernels::ConvOptions& options) {
+  const Shape shape = kernels::conv_weight_shape(in, out, options);
+  const bool depthwise = options.groups > 1 && options.groups == in && in == out;
+  const int fan_in = in / options.groups * options.kernel * options.kernel;
+  return {.name = std::move(name),
+          .layout = depthwise ? FileLayout::kDepthwiseWeight : FileLayout::kConvWeight,
+          .shape = shape,
+          .init = Init::kUniformFanIn,
+          .init_value = static_cast<float>(fan_in)};
+}
+
+Parameter vector_parameter(std::string name, int channels, float value) {
+  return {.name = std::move(name), .shape = {1, 1, 1, channels}, .init_value = value};
+}
+
+Parameter norm_parameter(std::string name, int channels, float value) {
+  Parameter p = vector_parameter(std::move(name), channels, value);
+  p.is_norm = true;
+  return p;
+}
+
+Parameter buffer(std::string name, int channels, float value) {
+  Parameter p = vector_parameter(std::move(name), channels, value);
+  p.kind = StateKind::kBuffer;
+  p.trainable = false;
+  return p;
+}
+
+Parameter counter(std::string name) {
+  return {.name = std::move(name), .kind = StateKind::kCounter, .shape = {1, 1, 1, 0}, .trainable = false};
+}
+
+std::int64_t multiply_adds(Shape x, Shape y, const kernels::ConvOptions& o) {
+  return y.count() * (x.c / o.groups) * o.kernel * o.kernel;
+}
+
+// y = conv(x) + bias. The output's gradient is dz itself.
+class ConvNode final : public Node {
+ public:
+  ConvNode(Value x, Value y, Parameter& weight, Parameter& bias, kernels::ConvOptions options)
+      : x_(std::move(x)), y_(std::move(y)), weight_(weight), bias_(bias), options_(options) {}
+  const char* name() const override { return "conv"; }
+
+  void backward(Context& context) override {
+    if (y_.grad().empty()) return;
+    Stream& stream = context.stream();
+    const Tensor dy = y_.grad().as_one(stream);
+    if (weight_.trainable) {
+      kernels::conv_backward_weight(stream, {x_.packed(), dy, weight_.grad, bias_.trainable ? bias_.grad.as() : nullptr,
+                                             options_, kernels::GradMode::kAdd});
+    }
+    if (!x_.requires_grad()) return;
+    const Tensor dx = Tensor::empty(stream, x_.shape(), x_.dtype());
+    kernels::conv_backward_input(stream, {dy, weight_.value, dx, options_});
+    x_.add_grad(stream, dx, Own::kExclusive);
+  }
+
+ private:
+  Value x_, y_;
+  Parameter &weight_, &bias_;
+  kernels::ConvOptions options_;
+};
+
+}  // namespace
+
+kernels::ConvOptions ConvSettings::options() const {
+  const int extent = dilation * (kernel - 1) + 1;
+  return {kernel, stride, padding == kAutoPadding ? extent / 2 : padding, dilation, groups};
+}
+
+Conv::Conv(Module* parent, std::string name, int in, int out, ConvSettings settings, float bias_init)
+    : Module(parent, std::move(name)),
+      settings_(settings),
+      out_(out),
+      weight_(declare(weight_parameter("weight", in, out, settings.options()))),
+      bias_(declare(vector_parameter("bias", out, bias_init))) {}
+
+Value Conv::forward(Context& context, const Value& x) {
+  const kernels::ConvOptions options = settings_.options();
+  const Tensor y = Tensor::empty(context.stream(), kernels::conv_output_shape(x.shape(), out_, options), x.dtype());
+  kernels::conv_forward(context.stream(), {x.packed(), weight_.value, bias_.value.as(), y, options});
+  context.cost().conv_multiply_adds += multiply_adds(x.shape(), y.shape(), options);
+  const bool needs_grad = x.requires_grad() || weight_.trainable || bias_.trainable;
+  Value value(context, y, needs_grad);
+  if (value.requires_grad()) context.record(std::make_unique<ConvNode>(x, value, weight_, bias_, options));
+  return value;
+}
+
+class ConvBnActNode final : public Node {
+ public:
+  ConvBnActNode(const ConvBnAct& module, Value x, std::optional<Value> residual, Value y, Tensor z, Tensor saved)
+      : module_(module), x_(std::move(x)), residual_(std::move(residual)), y_(std::move(y)), z_(std::move(z)),
+        saved_(std::move(saved)) {}
+  const char* name() const override { return "conv_bn_act"; }
+
+  void backward(Context& context) override {
+    Gradient& dy = y_.grad();
+    if (dy.empty()) return;
+    Stream& stream = context.stream();
+    const Tensor dz = backward_norm(stream, dy);
+    if (residual_) {
+      for (const Gradient::Piece& piece : dy.list()) residual_->add_grad(stream, piece.of, piece.tensor, Own::kShared);
+    }
+    dy.release();
+    const kernels::ConvOptions options = module_.settings_.options();
+    if (module_.weight_->trainable) {
+      kernels::conv_backward_weight(
+          stream, {x_.packed(), dz, module_.weight_->grad, nullptr, options, kernels::GradMode::kAdd});
+    }
+    if (!x_.requires_grad()) return;
+    const Tensor dx = Tensor::empty(stream, x_.shape(), x_.dtype());
+    kernels::conv_backward_input(stream, {dz, module_.weight_->value, dx, options});
+    x_.add_grad(stream, dx, Own::kExclusive);
+  }
+
+ private:
+  Tensor backward_norm(Stream& stream, const Gradient& dy) {
+    const Tensor dz = Tensor::empty(stream, z_.shape(), z_.dtype());
+    kernels::norm_act_backward(stream, {.z = z_,
+                                        .norm = module_.norm(true),
+                                        .saved_mean_rstd = saved_.as(),
+                                        .act = module_.settings_.act,
+                                        .from = dy.pieces(),
+                                        .dz = dz,
+                                        .dgamma = module_.gamma_->trainable ? module_.gamma_->grad.as() : nullptr,
+                                        .dbeta = module_.beta_->trainable ? module_.beta_->grad.as() : nullptr,
+                                        .mode = kernels::GradMode::kAdd});
+    z_.reset();
+    return dz;
+  }
+
+  const ConvBnAct& module_;
+  Value x_;
+  std::optional<Value> residual_;
+  Value y_;
+  Tensor z_, saved_;
+};
+
+ConvBnAct::ConvBnAct(Module* parent, std::string name, int in, int out, ConvSettings settings)
+    : Layer(parent, std::move(name)), in_(in), out_(out), settings_(settings) {
+  weight_ = &declare(weight_parameter("conv.weight", in, out, settings.options()));
+  gamma_ = &declare(norm_parameter("bn.weight", out, 1));
+  beta_ = &declare(norm_parameter("bn.bias", out, 0));
+  mean_ = &declare(buffer("bn.running_mean", out, 0));
+  var_ = &declare(buffer("bn.running_var", out, 1));
+  batches_ = &declare(counter("bn.num_batches_tracked"));
+}
+
+kernels::Norm ConvBnAct::norm(bool training) const {
+  return {.gamma = gamma_->value.as(),
+          .beta = beta_->value.as(),
+          .running_mean = mean_->value.as(),
+          .running_var = var_->value.as(),
+          .eps = kNormEps,
+          .momentum = kNormMomentum,
+          .batch_stats = training && !frozen_};
+}
+
+bool ConvBnAct::any_trainable() const {
+  return weight_->trainable || (gamma_ && (gamma_->trainable || beta_->trainable));
+}
+
+Tensor ConvBnAct::convolve(Stream& stream, const Tensor& x) const {
+  const kernels::ConvOptions options = settings_.options();
+  const Tensor z = Tensor::empty(stream, kernels::conv_output_shape(x.shape(), out_, options), x.dtype());
+  kernels::conv_forward(stream, {x, weight_->value, fused_ ? bias_->value.as() : nullptr, z, options});
+  return z;
+}
+
+Value ConvBnAct::forward(Context& context, const Value& x, const std::optional<Value>& residual,
+                         std::span<const Place> places) {
+  if (fused_ && context.training()) {
+    fail<ModelError>("a fused model cannot be trained: its batch norms are gone; load the unfused weights");
+  }
+  Stream& stream = context.stream();
+  const Tensor z = convolve(stream, x.packed());
+  context.cost().conv_multiply_adds += multiply_adds(x.shape(), z.shape(), settings_.options());
+  if (!fused_) context.cost().norm_elements += z.count();
+  std::vector<Value::Stored> parts = place(context, z.shape(), z.dtype(), places);
+  const Tensor saved = Tensor::empty(stream, {1, 1, 2, out_});
+  const std::vector<float> ones(fused_ ? static_cast<std::size_t>(out_) : 0, 1.0f), zeros(ones.size(), 0.0f);
+  // A fused convolution has its norm in the weights: what is left is the identity norm.
+  std::vector<float> mean = zeros, var(ones.size(), 1.0f);
+  const kernels::Norm fused_norm{ones.data(), zeros.data(), mean.data(), var.data(), 0.0f, 0.0f, false};
+  kernels::NormActForwardArgs args{.z = z,
+                                   .norm = fused_ ? fused_norm : norm(context.training()),
+                                   .act = settings_.act,
+                                   .residual = {},
+                                   .to = destinations(parts),
+                                   .saved_mean_rstd = saved.as()};
+  if (residual) args.residual = residual->tensor().view();
+  kernels::norm_act_forward(stream, args);
+  if (args.norm.batch_stats) ++batches_->counter;
+  const bool needs_grad = x.requires_grad() || any_trainable() || (residual && residual->requires_grad());
+  Value y = Value::stored(context, z.shape(), std::move(parts), needs_grad);
+  if (y.requires_grad()) context.record(std::make_unique<ConvBnActNode>(*this, x, residual, y, z, saved));
+  return y;
+}
+
+Value ConvBnAct::forward(Context& context, std::span<const Value> inputs, std::span<const Place> places) {
+  return forward(context, inputs[0], {}, places);
+}
+
+FoldedNorm folded_norm(const std::vector<float>& gamma, const std::vector<float>& beta,
+                       const std::vector<float>& mean, const std::vector<float>& var, float eps) {
+  FoldedNorm folded;
+  for (std::size_t c = 0; c < gamma.size(); ++c) {
+    const float scale = gamma[c] / std::sqrt(var[c] + eps);
+    folded.scale.push_back(scale);
+    folded.bias.push_back(beta[c] - mean[c] * scale);
+  }
+  return folded;
+}
+
+void ConvBnAct::fuse() {
+  if (fused_) return;
+  Stream stream;
+  const auto values = [&](const Parameter* p) { return p->value.to_host(stream); };
+  const FoldedNorm folded = folded_norm(values(gamma_), values(beta_), values(mean_), values(var_), kNormEps);
+  std::vector<float> weight = values(weight_);
+  const auto channels = static_cast<std::size_t>(out_);
+  const bool depthwise = weight_->layout == FileLayout::kDepthwiseWeight;
+  const std::size_t per_output = weight.size() / channels;
+  for (std::size_t i = 0; i < weight.size(); ++i) weight[i] *= folded.scale[depthwise ? i % channels : i / per_output];
+
+  Parameter new_weight = weight_parameter("conv.weight", in_, out_, settings_.options());
+  Parameter new_bias = vector_parameter("conv.bias", out_, 0);
+  new_weight.value = Tensor::from(stream, new_weight.shape, weight);
+  new_bias.value = Tensor::from(stream, new_bias.shape, folded.bias);
+  new_weight.trainable = new_bias.trainable = false;
+  undeclare_all();
+  weight_ = &declare(std::move(new_weight));
+  bias_ = &declare(std::move(new_bias));
+  gamma_ = beta_ = mean_ = var_ = batches_ = nullptr;
+  fused_ = true;
+}
+
+}  // namespace boxcar::nn
