@@ -1,0 +1,153 @@
+#include "boxcar/data/augment/plan.h"
+
+#include <algorithm>
+
+#include "boxcar/data/augment/affine.h"
+#include "boxcar/data/augment/mix.h"
+#include "boxcar/data/augment/mosaic.h"
+#include "boxcar/kernels/render/hsv_tables.h"
+
+namespace boxcar {
+namespace {
+
+/// Draws one sample; holds what is common to its pictures.
+class PlanDrawer {
+ public:
+  PlanDrawer(const AugmentOptions& options, int height, int width, const PlanSources& sources, Random& random)
+      : options_(options), height_(height), width_(width), sources_(sources), random_(random) {
+    sample_.plan.height = height;
+    sample_.plan.width = width;
+  }
+
+  PlannedSample draw(std::size_t index) {
+    boxes_ = draw_picture(index, sample_.plan.picture);
+    if (happens(open(options_.mixup))) mixup();
+    if (happens(open(options_.cutmix))) cutmix();
+    shift_colours();
+    flip();
+    sample_.plan.bgr = happens(options_.bgr);
+    for (const PixelBox& box : boxes_) {
+      sample_.boxes.push_back(to_label(box, static_cast<float>(width_), static_cast<float>(height_)));
+    }
+    return std::move(sample_);
+  }
+
+ private:
+  bool happens(double probability) { return random_.uniform() < probability; }
+  double open(double probability) const { return options_.mosaic_closed ? 0 : probability; }
+  std::size_t any_image() { return random_.below(static_cast<std::uint32_t>(sources_.count)); }
+
+  PlanSource take(std::size_t index) {
+    sample_.sources.push_back(index);
+    return sources_.get(index);
+  }
+
+  /// A picture before mixup: mosaic or single image, then the warp. Returns its boxes in output pixels.
+  std::vector<PixelBox> draw_picture(std::size_t index, kernels::Picture& picture) {
+    std::vector<PixelBox> boxes;
+    ResizedSize canvas{2 * options_.imgsz, 2 * options_.imgsz};
+    if (happens(open(options_.mosaic))) {
+      draw_mosaic(index, picture, boxes);
+    } else {
+      canvas = single_image(index, picture, boxes);
+    }
+    const AffineDraws draws = draw_affine(options_, random_);
+    const Matrix3 matrix = affine_matrix(draws, canvas.height, canvas.width, height_, width_);
+    const Matrix3 inverse = inverted(matrix);
+    std::ranges::copy(inverse, picture.inverse);
+    picture.perspective = options_.perspective != 0;
+    return warp_boxes(boxes, matrix, picture.perspective, static_cast<float>(draws.scale), static_cast<float>(width_),
+                      static_cast<float>(height_));
+  }
+
+  void draw_mosaic(std::size_t index, kernels::Picture& picture, std::vector<PixelBox>& boxes) {
+    const MosaicCentre centre = draw_mosaic_centre(options_.imgsz, random_);
+    const int first = static_cast<int>(sample_.sources.size());
+    std::vector<PlanSource> images{take(index)};
+    while (static_cast<int>(images.size()) < options_.mosaic_images) images.push_back(take(any_image()));
+    std::vector<ResizedSize> sizes;
+    for (const PlanSource& image : images) sizes.push_back(image.size);
+    if (options_.mosaic_images == 9) {
+      place_nine(sizes, options_.imgsz, first, picture);
+    } else {
+      place_four(sizes, centre, options_.imgsz, first, picture);
+    }
+    for (std::size_t i = 0; i < images.size(); ++i) {
+      add_mosaic_boxes(images[i].labels, sizes[i], picture.tiles[i], 2 * options_.imgsz, boxes);
+    }
+  }
+
+  /// The canvas is the image itself. Boxes are not clipped to it.
+  ResizedSize single_image(std::size_t index, kernels::Picture& picture, std::vector<PixelBox>& boxes) {
+    const int source = static_cast<int>(sample_.sources.size());
+    const PlanSource image = take(index);
+    const auto [h, w] = image.size;
+    picture.tile_count = 1;
+    picture.tiles[0] = {source, 0, 0, w, h, 0, 0};
+    for (const BoxLabel& label : image.labels) {
+      boxes.push_back(to_pixels(label, static_cast<float>(w), static_cast<float>(h)));
+    }
+    return image.size;
+  }
+
+  void mixup() {
+    AugmentPlan& plan = sample_.plan;
+    const std::vector<PixelBox> partner = draw_picture(any_image(), plan.mixup_picture);
+    plan.mixup = true;
+    plan.mixup_ratio = draw_mixup_ratio(random_);
+    boxes_.insert(boxes_.end(), partner.begin(), partner.end());
+  }
+
+  void cutmix() {
+    AugmentPlan& plan = sample_.plan;
+    const std::vector<PixelBox> partner = draw_picture(any_image(), plan.cutmix_picture);
+    const auto area = choose_cut_area(width_, height_, boxes_, random_);
+    const auto inside = area ? boxes_in_cut(partner, *area) : std::vector<PixelBox>();
+    if (inside.empty()) return;
+    plan.cutmix = true;
+    plan.cut_x1 = area->x1, plan.cut_y1 = area->y1, plan.cut_x2 = area->x2, plan.cut_y2 = area->y2;
+    boxes_.insert(boxes_.end(), inside.begin(), inside.end());
+  }
+
+  /// With hyper-parameters of 0 the picture is left alone; small gains drawn from others are not 0.
+  void shift_colours() {
+    if (options_.hsv_h == 0 && options_.hsv_s == 0 && options_.hsv_v == 0) return;
+    const HsvGains gains = draw_hsv_gains(options_, random_);
+    kernels::set_hsv_gains(sample_.plan, gains.h, gains.s, gains.v);
+  }
+
+  void flip() {
+    AugmentPlan& plan = sample_.plan;
+    plan.flip_vertical = happens(options_.flipud);
+    plan.flip_horizontal = happens(options_.fliplr);
+    for (PixelBox& box : boxes_) {
+      if (plan.flip_vertical) box = flipped_vertically(box, static_cast<float>(height_));
+      if (plan.flip_horizontal) box = flipped_horizontally(box, static_cast<float>(width_));
+    }
+  }
+
+  const AugmentOptions& options_;
+  int height_, width_;
+  const PlanSources& sources_;
+  Random& random_;
+  PlannedSample sample_;
+  std::vector<PixelBox> boxes_;  // in output pixels
+};
+
+}  // namespace
+
+Random sample_random(std::uint64_t seed, int epoch, std::size_t index) {
+  return Random(seed ^ hash_name("augment"), static_cast<std::uint64_t>(epoch), index);
+}
+
+HsvGains draw_hsv_gains(const AugmentOptions& o, Random& random) {
+  const double h = random.uniform(-1, 1), s = random.uniform(-1, 1), v = random.uniform(-1, 1);
+  return {h * o.hsv_h, s * o.hsv_s, v * o.hsv_v};
+}
+
+PlannedSample draw_plan(const AugmentOptions& options, int height, int width, std::size_t index,
+                        const PlanSources& sources, Random& random) {
+  return PlanDrawer(options, height, width, sources, random).draw(index);
+}
+
+}  // namespace boxcar

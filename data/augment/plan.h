@@ -1,0 +1,54 @@
+// From random numbers to a training sample: the plan of its pixels, and its boxes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "boxcar/data/augment/boxes.h"
+#include "boxcar/data/augment/options.h"
+#include "boxcar/data/image/resize.h"
+#include "boxcar/kernels/render/render_plan.h"
+#include "boxcar/runtime/random/philox.h"
+
+namespace boxcar {
+
+using AugmentPlan = kernels::RenderPlan;
+
+/// What drawing a plan needs to know of an image.
+struct PlanSource {
+  ResizedSize size;  // after the resize on load
+  std::span<const BoxLabel> labels;
+};
+
+/// The images a plan may draw from.
+struct PlanSources {
+  std::size_t count = 0;
+  /// Called once for each image that a plan shows, in the order of the tiles' `source` numbers. The
+  /// labels must stay valid until the plan is drawn.
+  std::function<PlanSource(std::size_t index)> get;
+};
+
+struct PlannedSample {
+  AugmentPlan plan;
+  std::vector<std::size_t> sources;  // index of image number 0, 1, ...; the first is the sample itself
+  std::vector<BoxLabel> boxes;       // fractions of the output
+};
+
+/// The generator of a sample's plan: equal keys give equal plans.
+Random sample_random(std::uint64_t seed, int epoch, std::size_t index);
+
+/// Draws everything that happens to sample `index`, for an output of height x width. Partners of a
+/// mosaic, of mixup and of cutmix are uniform over all images, with replacement.
+PlannedSample draw_plan(const AugmentOptions& options, int height, int width, std::size_t index,
+                        const PlanSources& sources, Random& random);
+
+/// Shifts of hue, saturation and value: three draws from [-1, 1] times the hyper-parameters.
+struct HsvGains {
+  double h = 0, s = 0, v = 0;
+};
+HsvGains draw_hsv_gains(const AugmentOptions& options, Random& random);
+
+}  // namespace boxcar

@@ -1,0 +1,54 @@
+#include "boxcar/data/loader/make_sample.h"
+
+#include "boxcar/data/augment/letterbox.h"
+#include "boxcar/data/augment/plan.h"
+#include "boxcar/kernels/render/render.h"
+
+namespace boxcar {
+namespace {
+
+ImageInfo info_of(const LoadedImage& loaded) {
+  const auto [h0, w0] = loaded.original;
+  const auto [h, w] = loaded.size();
+  return {loaded.path, loaded.index, loaded.original, loaded.size(), double(h) / h0, double(w) / w0, 0, 0};
+}
+
+kernels::SourceImage source_of(const Image& image) { return {image.pixels.data(), image.height, image.width}; }
+
+}  // namespace
+
+MadeSample make_training_sample(Stream& stream, ImageStore& store, const AugmentOptions& options, std::uint64_t seed,
+                                int epoch, std::size_t index, const TensorView& out) {
+  std::vector<std::shared_ptr<const LoadedImage>> loaded;  // keeps pixels and labels alive
+  const PlanSources sources{store.size(), [&](std::size_t i) {
+                              const auto& image = loaded.emplace_back(store.get(i));
+                              return PlanSource{image->size(), image->labels};
+                            }};
+  Random random = sample_random(seed, epoch, index);
+  PlannedSample planned = draw_plan(options, out.h, out.w, index, sources, random);
+  std::vector<kernels::SourceImage> images;
+  for (const auto& image : loaded) images.push_back(source_of(image->image));
+  kernels::render(stream, {{&planned.plan, 1}, images, out});
+  return {std::move(planned.boxes), info_of(*loaded.front())};
+}
+
+MadeSample make_validation_sample(Stream& stream, ImageStore& store, std::size_t index, const TensorView& out) {
+  const auto loaded = store.get(index);
+  const Letterbox geometry = letterbox_geometry(loaded->size(), {out.h, out.w}, kValidationLetterbox);
+  MadeSample made{{}, info_of(*loaded)};
+  for (const BoxLabel& label : loaded->labels) made.boxes.push_back(letterbox_label(label, loaded->size(), geometry));
+  made.info.gain_h *= geometry.ratio_h;
+  made.info.gain_w *= geometry.ratio_w;
+  made.info.pad_x = geometry.left;
+  made.info.pad_y = geometry.top;
+
+  Image smaller;
+  const bool fits = geometry.inner == loaded->size();
+  if (!fits) smaller = resize_bilinear(loaded->image, geometry.inner.height, geometry.inner.width);
+  const kernels::SourceImage source = source_of(fits ? loaded->image : smaller);
+  const kernels::RenderPlan plan = letterbox_plan(geometry);
+  kernels::render(stream, {{&plan, 1}, {&source, 1}, out});
+  return made;
+}
+
+}  // namespace boxcar
