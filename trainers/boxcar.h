@@ -1,0 +1,8 @@
+// Everything: <boxcar/boxcar.h>. Each part also has a header of its own.
+#pragma once
+
+#include "boxcar/trainers/cli/program.h"
+#include "boxcar/trainers/detect/detection_predictor.h"
+#include "boxcar/trainers/detect/detection_trainer.h"
+#include "boxcar/trainers/detect/detection_validator.h"
+#include "boxcar/trainers/facade/yolo.h"

@@ -1,0 +1,154 @@
+#include "boxcar/trainers/cli/commands.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "boxcar/data/convert/coco.h"
+#include "boxcar/data/convert/shapes.h"
+#include "boxcar/data/convert/voc.h"
+#include "boxcar/data/dataset/check.h"
+#include "boxcar/nn/model/model_info.h"
+#include "boxcar/runtime/base/error.h"
+#include "boxcar/runtime/device/backend.h"
+#include "boxcar/trainers/args/command_line.h"
+#include "boxcar/trainers/checkpoint/checkpoint.h"
+#include "boxcar/trainers/checkpoint/weights.h"
+#include "boxcar/trainers/engine/builtin_files.h"
+#include "boxcar/trainers/facade/yolo.h"
+
+namespace boxcar {
+namespace {
+
+using Values = std::map<std::string, Setting>;
+
+std::string text_of(const Values& values, const std::string& key) {
+  const auto found = values.find(key);
+  return found == values.end() ? std::string() : found->second.to_text();
+}
+
+int count_of(const Values& values, const std::string& key, int otherwise) {
+  const auto found = values.find(key);
+  return found == values.end() ? otherwise : static_cast<int>(*found->second.whole());
+}
+
+bool is_description(const std::filesystem::path& file) {
+  return file.extension() == ".yaml" || file.extension() == ".yml";
+}
+
+void check(const Values& values, const Log& log) {
+  DataConfigOptions options;
+  options.log = log;
+  const DataReport report = check_data(load_data_config(text_of(values, "data"), options));
+  log.info("{}", report.summary());
+  for (const SplitReport& split : report.splits) {
+    for (const ScanProblem& problem : split.problems) log.info("{}", problem.text);
+  }
+  for (const SameImages& same : report.same) {
+    log.info("the same picture{}: {} and {} more", same.in_several_splits ? " in several splits" : "",
+             same.files.front().string(), same.files.size() - 1);
+  }
+  log.info("nothing was changed");
+}
+
+void report_conversion(const ConvertReport& report, const Log& log) {
+  for (const std::string& problem : report.problems) log.warning("{}", problem);
+  log.info("{} images, {} boxes left out for having no area, {} cut to their image, {} marked difficult left out",
+           report.images, report.empty_boxes, report.clipped_boxes, report.difficult);
+  for (std::size_t i = 0; i < report.names.size(); ++i) log.info("{}: {} objects", report.names[i], report.objects[i]);
+}
+
+// source/annotations/{train,val,test} beside source/images/{train,val,test}, or VOC's own Annotations,
+// JPEGImages and ImageSets/Main.
+std::vector<VocSplit> voc_splits(const std::filesystem::path& source) {
+  std::vector<VocSplit> splits;
+  for (const char* name : {"train", "val", "test"}) {
+    const auto list = source / "ImageSets" / "Main" / (std::string(name) + ".txt");
+    if (std::filesystem::exists(list)) {
+      splits.push_back({name, source / "Annotations", source / "JPEGImages", list});
+    } else if (std::filesystem::is_directory(source / "annotations" / name)) {
+      splits.push_back({name, source / "annotations" / name, source / "images" / name});
+    }
+  }
+  if (splits.empty()) {
+    fail<DataError>("{}: neither ImageSets/Main/train.txt with Annotations and JPEGImages (Pascal VOC) nor "
+                    "annotations/train with images/train is there",
+                    source.string());
+  }
+  return splits;
+}
+
+void convert(const Values& values, const Log& log) {
+  const std::string format = values.contains("format") ? text_of(values, "format") : "voc";
+  const std::filesystem::path source = text_of(values, "source"), target = text_of(values, "target");
+  if (format == "voc") {
+    report_conversion(convert_voc(voc_splits(source), target), log);
+  } else if (format == "coco") {
+    const CocoReport report = convert_coco({source}, target);
+    log.info("{} images, {} label files, {} objects; {} crowds, {} boxes without area and {} repeats left out",
+             report.images, report.label_files, report.objects, report.crowd, report.empty_boxes, report.repeated);
+  } else {
+    fail<ArgumentError>("format='{}' is not known; it may be voc or coco", format);
+  }
+  log.info("{} written", target.string());
+}
+
+void shapes(const Values& values, const Log& log) {
+  ShapesOptions options;
+  options.images = count_of(values, "images", options.images);
+  options.imgsz = count_of(values, "imgsz", options.imgsz);
+  options.seed = static_cast<std::uint64_t>(count_of(values, "seed", 0));
+  const std::filesystem::path target = text_of(values, "target");
+  const ShapesReport report = draw_shapes_dataset(target, options);
+  log.info("{} training and {} validation images with {} objects of {} classes: {}", report.train, report.val,
+           report.objects, report.names.size(), (target / "data.yaml").string());
+}
+
+}  // namespace
+
+std::string checks_text() {
+  const double pages = static_cast<double>(sysconf(_SC_PHYS_PAGES)), page = static_cast<double>(sysconf(_SC_PAGESIZE));
+  const int gpus = cuda_device_count();
+  return fmt::format("boxcar {}\nCPU: {} threads, {}, f32 arithmetic\nmemory: {:.1f} GiB\nGPU: {}\n", version_text(),
+                     available_threads(), cpu_instruction_set(), pages * page / (1 << 30),
+                     gpus > 0 ? fmt::format("{} found; training on GPUs is not part of this version yet", gpus)
+                              : "none found; everything runs on the CPU");
+}
+
+std::string info_text(const Values& values) {
+  const std::filesystem::path file = text_of(values, "model");
+  const int imgsz = count_of(values, "imgsz", 640);
+  if (imgsz < 32 || imgsz % 32 != 0) fail<ArgumentError>("imgsz={} must be a multiple of 32", imgsz);
+  const ModelSpec spec =
+      is_description(file) ? load_model_spec(file.string(), {}, builtin_model) : Weights::read(file).spec();
+  DetectionModel model(spec);
+  Stream stream;
+  return model_table(spec, model_info(model, stream, imgsz), imgsz);
+}
+
+void run_data_command(const std::string& word, const Values& values, const Options& options) {
+  const Log log(options.log);
+  if (word == "check") {
+    check(values, log);
+  } else if (word == "convert") {
+    convert(values, log);
+  } else {
+    shapes(values, log);
+  }
+}
+
+int run_val(const Args& args, const Overrides& overrides, const Options& options) {
+  if (!args.model) fail<ArgumentError>("val needs model=, for example model=runs/detect/train/weights/best.pt");
+  YOLO(*args.model, options).val(overrides);
+  return 0;
+}
+
+int run_predict(const Args& args, const Overrides& overrides, const Options& options) {
+  if (!args.model) fail<ArgumentError>("predict needs model=, for example model=runs/detect/train/weights/best.pt");
+  if (!args.source) fail<ArgumentError>("predict needs source=: an image, a folder, a pattern or a list");
+  Overrides saving = with_config_file(overrides);
+  if (!saving.contains("save")) saving.set("save", true);
+  YOLO(*args.model, options).predict_each(*args.source, [](Results&&) { return true; }, saving);
+  return 0;
+}
+
+}  // namespace boxcar

@@ -1,0 +1,22 @@
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "boxcar/trainers/cli/program.h"
+
+namespace {
+
+// Compute threads must sleep while they wait: the loader's threads need the cores. OpenMP reads this setting when the
+// program is loaded, hence the second start; where that fails the run is slower and no different.
+void wait_without_spinning(char** argv) {
+  if (std::getenv("OMP_WAIT_POLICY")) return;
+  setenv("OMP_WAIT_POLICY", "PASSIVE", 1);
+  execv("/proc/self/exe", argv);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  wait_without_spinning(argv);
+  return boxcar::Program().run(argc, argv);
+}

@@ -1,0 +1,149 @@
+// Saving, resuming and the end of a run.
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "boxcar/runtime/base/error.h"
+#include "boxcar/runtime/files/safetensors.h"
+#include "boxcar/trainers/engine/base_trainer.h"
+
+namespace boxcar {
+namespace {
+
+// A buffer parallel to the arena's parameters as tensors by name, in the layout of files.
+NamedTensors by_name(const nn::ParamArena& arena, std::span<const float> buffer) {
+  NamedTensors tensors;
+  for (const auto& entry : arena.entries()) {
+    if (entry.parameter->kind != nn::StateKind::kParameter) continue;
+    const auto part = buffer.subspan(static_cast<std::size_t>(entry.offset), static_cast<std::size_t>(entry.count));
+    tensors.emplace_back(entry.name, nn::to_file(*entry.parameter, {part.begin(), part.end()}));
+  }
+  return tensors;
+}
+
+// Back into the buffer; a name that the model does not have, or that is missing, is an error.
+void from_names(const nn::ParamArena& arena, const NamedTensors& tensors, std::span<float> buffer, const char* what) {
+  std::map<std::string_view, const HostTensor*> by;
+  for (const auto& [name, tensor] : tensors) by.emplace(name, &tensor);
+  for (const auto& entry : arena.entries()) {
+    if (entry.offset < 0 || static_cast<std::size_t>(entry.offset) >= buffer.size()) continue;
+    const auto found = by.find(entry.name);
+    if (found == by.end()) fail<IoError>("the checkpoint's {} lacks '{}'; it belongs to another model", what, entry.name);
+    const std::vector<float> values = nn::from_file(*entry.parameter, *found->second);
+    std::copy(values.begin(), values.end(), buffer.begin() + entry.offset);
+  }
+}
+
+bool all_zero(std::span<const float> values) {
+  return std::all_of(values.begin(), values.end(), [](float v) { return v == 0.0f; });
+}
+
+}  // namespace
+
+Checkpoint BaseTrainer::make_checkpoint() const {
+  Checkpoint c;
+  c.epoch = epoch_;
+  if (const auto* detection = dynamic_cast<const DetectionModel*>(model_.get())) {
+    c.model_text = detection->spec().yaml;
+    c.strides = detection->strides();
+  }
+  c.names = data_.names;
+  c.args_yaml = args_.to_yaml();
+  const std::span<const float> ema{ema_.as(), arena_->values().size()};
+  c.ema = nn::state_dict(*arena_, ema);
+  c.model = nn::state_dict(*arena_, arena_->values());
+  if (!all_zero(arena_->grads())) c.gradients = by_name(*arena_, arena_->grads());
+  for (const nn::OptimState& state : optimizer_->states()) {
+    c.optimizer.emplace_back(std::string(state.name), by_name(*arena_, {state.data, static_cast<std::size_t>(state.count)}));
+  }
+  c.steps = optimizer_->steps();
+  c.updates = ema_decay_.updates();
+  c.last_step = accumulation_.last_step();
+  c.best_fitness = best_fitness_;
+  c.fitness = fitness_;
+  c.stopper_best = stopper_.best_fitness();
+  c.stopper_epoch = stopper_.best_epoch();
+  c.stopper_possible = stopper_.possible_stop();
+  c.threads = stream_->threads();
+  c.instruction_set = cpu_instruction_set();
+  return c;
+}
+
+void BaseTrainer::write_weights(const std::filesystem::path& file, const NamedTensors& ema) const {
+  const auto* detection = dynamic_cast<const DetectionModel*>(model_.get());
+  write_safetensors(file, ema, {{"yaml", detection ? detection->spec().yaml : ""},
+                                {"names", nlohmann::json(data_.names).dump()}});
+}
+
+// last.pt is written last: it is what a resume starts from, so all that belongs to its epoch is there by then.
+bool BaseTrainer::save_model() {
+  try {
+    const Checkpoint checkpoint = make_checkpoint();
+    const bool is_best = best_fitness_ == fitness_;
+    if (is_best) {
+      write_weights(weights_dir_ / "best.safetensors", checkpoint.ema);
+      checkpoint.write(best_);
+    }
+    if (args_.save_period > 0 && epoch_ % args_.save_period == 0) {
+      checkpoint.write(weights_dir_ / ("epoch" + std::to_string(epoch_) + ".pt"));
+    }
+    write_weights(weights_dir_ / "last.safetensors", checkpoint.ema);
+    checkpoint.write(last_);
+    return true;
+  } catch (const IoError& error) {
+    if (is_last_epoch() || stop_) throw;
+    log_.warning("epoch {} is not saved: {}; training goes on", epoch_ + 1, error.what());
+    return false;
+  }
+}
+
+void BaseTrainer::restore(const Checkpoint& c) {
+  from_names(*arena_, c.model, arena_->values(), "weights");
+  from_names(*arena_, c.ema, {ema_.as(), arena_->values().size()}, "averages");
+  for (const auto& [name, tensor] : c.model) {
+    for (const auto& entry : arena_->entries()) {
+      if (entry.offset < 0 && entry.name == name) entry.parameter->counter = *tensor.as<std::int64_t>();
+    }
+  }
+  arena_->zero_grads();
+  if (!c.gradients.empty()) from_names(*arena_, c.gradients, arena_->grads(), "gradients");
+  for (const nn::OptimState& state : optimizer_->states()) {
+    for (const auto& [name, tensors] : c.optimizer) {
+      if (name == state.name) from_names(*arena_, tensors, {state.data, static_cast<std::size_t>(state.count)}, "optimizer");
+    }
+  }
+  optimizer_->set_steps(c.steps);
+  ema_decay_ = nn::EmaDecay(c.updates);
+  accumulation_.set_last_step(c.last_step);
+  best_fitness_ = c.best_fitness;
+  fitness_ = c.fitness;
+  stopper_.restore(c.stopper_best, c.stopper_epoch, c.stopper_possible);
+  if (c.threads != stream_->threads() || c.instruction_set != cpu_instruction_set()) {
+    log_.warning("the checkpoint was made with {} threads on {}, this run has {} on {}: the numbers will differ in "
+                 "their last bits",
+                 c.threads, c.instruction_set, stream_->threads(), cpu_instruction_set());
+  }
+}
+
+Metrics BaseTrainer::final_eval() {
+  const std::filesystem::path file = std::filesystem::exists(best_) ? best_ : last_;
+  const Checkpoint best = Checkpoint::read(file);
+  for (const std::filesystem::path& path : {best_, last_}) {
+    if (!std::filesystem::exists(path)) continue;
+    Checkpoint stripped = Checkpoint::read(path);
+    if (stripped.epoch < 0) continue;
+    stripped.epoch = -1;
+    stripped.model.clear();
+    stripped.gradients.clear();
+    stripped.optimizer.clear();
+    stripped.write(path);
+    log_.info("{}: optimizer stripped, {:.1f} MB", path.string(), double(std::filesystem::file_size(path)) / 1e6);
+  }
+  log_.info("validating {}", file.string());
+  from_names(*arena_, best.ema, arena_->values(), "averages");
+  Metrics metrics = run_validator(*val_loader_, false, args_.plots);
+  log_.info("results saved to {}", save_dir_.string());
+  return metrics;
+}
+
+}  // namespace boxcar
