@@ -1,6 +1,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 
 #include "boxcar/trainers/cli/program.h"
 
@@ -10,8 +11,11 @@ namespace {
 // program is loaded, hence the second start; where that fails the run is slower and no different.
 void wait_without_spinning(char** argv) {
   if (std::getenv("OMP_WAIT_POLICY")) return;
+  std::error_code unknown;
+  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", unknown);
+  if (unknown) return;
   setenv("OMP_WAIT_POLICY", "PASSIVE", 1);
-  execv("/proc/self/exe", argv);
+  execv(program.c_str(), argv);
 }
 
 }  // namespace
