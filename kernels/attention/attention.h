@@ -1,6 +1,7 @@
 // Self-attention over the pixels of an image (Vaswani et al., 2017), as C2PSA uses it.
 #pragma once
 
+#include "boxcar/kernels/common/op_cost.h"
 #include "boxcar/kernels/common/rows.h"
 #include "boxcar/runtime/tensor/tensor.h"
 
@@ -25,6 +26,11 @@ struct AttentionForwardArgs {
   AttentionShape shape;
 };
 void attention_forward(Stream& stream, const AttentionForwardArgs& args);
+/// The products are ops of their own in a profile: only what is left is counted here.
+inline OpCost cost_of(const AttentionForwardArgs& args) {
+  const std::int64_t pixels = std::int64_t{args.qkv.h} * args.qkv.w;
+  return {2 * args.qkv.n * args.shape.heads * pixels * pixels * std::int64_t{sizeof(float)}, 0};
+}
 
 struct AttentionBackwardArgs {
   TensorView qkv;

@@ -1,22 +1,31 @@
 // From an op's checked arguments to the code for the stream's device and the tensors' type.
 #pragma once
 
+#include "boxcar/kernels/common/op_cost.h"
 #include "boxcar/runtime/base/dtype.h"
 #include "boxcar/runtime/base/error.h"
 #include "boxcar/runtime/device/stream.h"
 #include "boxcar/runtime/tensor/tensor.h"
 
-/// Calls cpu::op(stream, args...) or cuda::op(stream, args...).
+/// Calls cpu::op(stream, args...) or cuda::op(stream, args...), timed where the stream has a profiler.
 #if BOXCAR_WITH_CUDA
-#define BOXCAR_DISPATCH(stream, op, ...) \
-  ((stream).device().is_cuda() ? cuda::op((stream), __VA_ARGS__) : cpu::op((stream), __VA_ARGS__))
+#define BOXCAR_DISPATCH(stream, op, ...)                                       \
+  ::boxcar::kernels::timed(                                                    \
+      (stream), #op,                                                           \
+      [&] {                                                                    \
+        return (stream).device().is_cuda() ? cuda::op((stream), __VA_ARGS__)   \
+                                           : cpu::op((stream), __VA_ARGS__);   \
+      },                                                                       \
+      __VA_ARGS__)
 #else
-#define BOXCAR_DISPATCH(stream, op, ...) cpu::op((stream), __VA_ARGS__)
+#define BOXCAR_DISPATCH(stream, op, ...) \
+  ::boxcar::kernels::timed((stream), #op, [&] { return cpu::op((stream), __VA_ARGS__); }, __VA_ARGS__)
 #endif
 
 /// For ops without a CUDA kernel: refuses a CUDA stream by name.
-#define BOXCAR_DISPATCH_CPU(stream, op, ...) \
-  (::boxcar::kernels::require_cpu((stream), #op), cpu::op((stream), __VA_ARGS__))
+#define BOXCAR_DISPATCH_CPU(stream, op, ...)      \
+  (::boxcar::kernels::require_cpu((stream), #op), \
+   ::boxcar::kernels::timed((stream), #op, [&] { return cpu::op((stream), __VA_ARGS__); }, __VA_ARGS__))
 
 namespace boxcar::kernels {
 
@@ -24,6 +33,14 @@ inline void require_cpu(const Stream& stream, const char* op) {
   if (stream.device().is_cuda()) {
     fail<DeviceError>("{} has no CUDA kernel yet; use device=cpu", op);
   }
+}
+
+/// run(), as one op in the stream's profile with the cost of its first argument.
+template <class Run, class Args, class... Rest>
+auto timed(const Stream& stream, const char* name, Run&& run, const Args& args, const Rest&...) {
+  Profiler* const profiler = stream.profiler();
+  const ProfileScope scope(profiler, ScopeKind::kOp, name, profiler ? cost_of(args) : OpCost{});
+  return run();
 }
 
 /// Calls f(T{}) with T = float or bfloat16.

@@ -1,6 +1,7 @@
 // General matrix products on the vendor's library.
 #pragma once
 
+#include "boxcar/kernels/common/op_cost.h"
 #include "boxcar/runtime/device/stream.h"
 
 namespace boxcar::kernels {
@@ -20,5 +21,9 @@ struct GemmArgs {
   std::int64_t ldc = 0;
 };
 void gemm(Stream& stream, const GemmArgs& args);
+inline OpCost cost_of(const GemmArgs& a) {
+  const std::int64_t m = a.m, n = a.n, k = a.k;
+  return {(m * k + k * n + m * n) * std::int64_t{sizeof(float)}, 2 * m * n * k};
+}
 
 }  // namespace boxcar::kernels

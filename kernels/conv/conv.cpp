@@ -28,6 +28,12 @@ void check_shapes(const char* op, const TensorView& x, const TensorView& w, cons
   check_packed(op, "the output side", y);
 }
 
+// All three passes multiply each weight with each output pixel.
+OpCost conv_cost(const TensorView& x, const TensorView& w, const TensorView& y, const ConvOptions& options) {
+  return {bytes_of(x) + bytes_of(w) + bytes_of(y),
+          2 * y.count() * (x.c / options.groups) * options.kernel * options.kernel};
+}
+
 }  // namespace
 
 int conv_output_size(int size, const ConvOptions& o) {
@@ -83,5 +89,9 @@ void conv_backward_weight(Stream& stream, const ConvBackwardWeightArgs& args) {
 }
 
 std::vector<std::string> conv_implementations(Stream& stream) { return cpu::conv_implementations(stream); }
+
+OpCost cost_of(const ConvForwardArgs& args) { return conv_cost(args.x, args.w, args.y, args.options); }
+OpCost cost_of(const ConvBackwardInputArgs& args) { return conv_cost(args.dx, args.w, args.dy, args.options); }
+OpCost cost_of(const ConvBackwardWeightArgs& args) { return conv_cost(args.x, args.dw, args.dy, args.options); }
 
 }  // namespace boxcar::kernels

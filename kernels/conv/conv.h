@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "boxcar/kernels/common/op_cost.h"
 #include "boxcar/kernels/common/rows.h"
 #include "boxcar/runtime/tensor/tensor.h"
 
@@ -40,6 +41,7 @@ struct ConvForwardArgs {
   ConvOptions options;
 };
 void conv_forward(Stream& stream, const ConvForwardArgs& args);
+OpCost cost_of(const ConvForwardArgs& args);
 
 /// dx from dy: the adjoint of the forward pass in x.
 struct ConvBackwardInputArgs {
@@ -49,6 +51,7 @@ struct ConvBackwardInputArgs {
   ConvOptions options;
 };
 void conv_backward_input(Stream& stream, const ConvBackwardInputArgs& args);
+OpCost cost_of(const ConvBackwardInputArgs& args);
 
 /// dw (and dbias, the sum of dy over pixels) from x and dy.
 struct ConvBackwardWeightArgs {
@@ -60,6 +63,7 @@ struct ConvBackwardWeightArgs {
   GradMode mode = GradMode::kOverwrite;  // of dw and dbias
 };
 void conv_backward_weight(Stream& stream, const ConvBackwardWeightArgs& args);
+OpCost cost_of(const ConvBackwardWeightArgs& args);
 
 /// The library's name for each convolution made on this stream so far ("forward 2x8x8x3->16 ... jit:avx512_core"),
 /// for the test that none of a model's runs on a reference implementation.

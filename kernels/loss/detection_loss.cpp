@@ -207,4 +207,11 @@ void detection_loss(Stream& stream, const DetectionLossArgs& args) {
   BOXCAR_DISPATCH_CPU(stream, detection_loss, args);
 }
 
+OpCost cost_of(const DetectionLossArgs& args) {
+  OpCost cost;
+  for (const auto& level : args.levels) cost.bytes += bytes_of(level.box_dist) + bytes_of(level.cls_logits);
+  if (!args.grads.empty()) cost.bytes *= 2;
+  return cost;
+}
+
 }  // namespace boxcar::kernels

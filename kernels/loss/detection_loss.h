@@ -5,6 +5,7 @@
 // Lin et al. (2020): "Generalized focal loss"; Feng et al. (2021): "TOOD"; Zheng et al. (2020): "Distance-IoU loss".
 #pragma once
 
+#include "boxcar/kernels/common/op_cost.h"
 #include "boxcar/kernels/loss/detection_levels.h"
 #include "boxcar/runtime/device/stream.h"
 #include "boxcar/runtime/tensor/tensor.h"
@@ -42,5 +43,6 @@ struct DetectionLossArgs {
 /// maps that do not fit, ArgumentError for a topk below 1, DataError for a target row with an image or class out of
 /// range. Values that are not finite are not an error; they show in the result.
 void detection_loss(Stream& stream, const DetectionLossArgs& args);
+OpCost cost_of(const DetectionLossArgs& args);
 
 }  // namespace boxcar::kernels

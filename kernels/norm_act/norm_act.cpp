@@ -46,6 +46,12 @@ void check_range(const char* op, const TensorView& whole, Range of, const Tensor
   check_same_dtype(op, whole, part);
 }
 
+std::int64_t bytes_of_pieces(const GradPieces& pieces) {
+  std::int64_t bytes = 0;
+  for (const GradPiece& piece : pieces) bytes += bytes_of(piece.from);
+  return bytes;
+}
+
 }  // namespace
 
 void norm_act_forward(Stream& stream, const NormActForwardArgs& args) {
@@ -80,5 +86,20 @@ void sum_pieces(Stream& stream, const SumPiecesArgs& args) {
   if (args.to.count() == 0) return;
   BOXCAR_DISPATCH(stream, sum_pieces, args);
 }
+
+// z is read once for the statistics of the batch and once to be normalised.
+OpCost cost_of(const NormActForwardArgs& args) {
+  std::int64_t bytes = bytes_of(args.z) * (args.norm.batch_stats ? 2 : 1);
+  if (args.residual) bytes += bytes_of(*args.residual);
+  for (const Destination& d : args.to) bytes += bytes_of(d.to);
+  return {bytes, 0};
+}
+
+// One pass for the sums, one that writes dz.
+OpCost cost_of(const NormActBackwardArgs& args) {
+  return {2 * (bytes_of(args.z) + bytes_of_pieces(args.from)) + bytes_of(args.dz), 0};
+}
+
+OpCost cost_of(const SumPiecesArgs& args) { return {bytes_of_pieces(args.from) + bytes_of(args.to), 0}; }
 
 }  // namespace boxcar::kernels

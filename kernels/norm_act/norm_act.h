@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "boxcar/kernels/activation/activation_math.h"
+#include "boxcar/kernels/common/op_cost.h"
 #include "boxcar/kernels/common/rows.h"
 #include "boxcar/kernels/common/small_vector.h"
 #include "boxcar/runtime/tensor/tensor.h"
@@ -58,6 +59,7 @@ struct NormActForwardArgs {
 /// values a channel are needed (ShapeError). Statistics are (mean, M2) pairs per block of rows,
 /// merged in block order (Chan, Golub, LeVeque 1979): the bits do not depend on the threads.
 void norm_act_forward(Stream& stream, const NormActForwardArgs& args);
+OpCost cost_of(const NormActForwardArgs& args);
 
 struct NormActBackwardArgs {
   TensorView z;                      // as in the forward pass
@@ -72,6 +74,7 @@ struct NormActBackwardArgs {
 };
 /// Two passes: sums over the batch, then dz. Without batch_stats mean and rstd are constants.
 void norm_act_backward(Stream& stream, const NormActBackwardArgs& args);
+OpCost cost_of(const NormActBackwardArgs& args);
 
 /// The sum of gradient pieces as one packed tensor of all channels.
 struct SumPiecesArgs {
@@ -79,5 +82,6 @@ struct SumPiecesArgs {
   TensorView to;  // [N,H,W,C] packed, written
 };
 void sum_pieces(Stream& stream, const SumPiecesArgs& args);
+OpCost cost_of(const SumPiecesArgs& args);
 
 }  // namespace boxcar::kernels

@@ -145,4 +145,12 @@ void scale_gradients(Stream& stream, const ScaleGradientsArgs& args) {
   BOXCAR_DISPATCH_CPU(stream, scale_gradients, args);
 }
 
+// Values, states and averages are read and written, gradients read.
+OpCost cost_of(const OptimizerStepArgs& args) {
+  std::int64_t count = 0;
+  for (const UpdateRange& r : args.ranges) count += r.range.count;
+  const int buffers = 1 + (args.state0 != nullptr) + (args.state1 != nullptr) + (args.averages != nullptr);
+  return {count * (2 * buffers + 1) * std::int64_t{sizeof(float)}, 0};
+}
+
 }  // namespace boxcar::kernels

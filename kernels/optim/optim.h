@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 
+#include "boxcar/kernels/common/op_cost.h"
 #include "boxcar/kernels/optim/coefficients.h"
 #include "boxcar/runtime/device/stream.h"
 
@@ -56,6 +57,7 @@ struct OptimizerStepArgs {
 /// One pass: clip, update, average. Equal to the three done one after the other. Throws ArgumentError for a
 /// missing buffer or a range of an unknown group.
 void optimizer_step(Stream& stream, const OptimizerStepArgs& args);
+OpCost cost_of(const OptimizerStepArgs& args);
 
 struct EmaUpdateArgs {
   float* averages = nullptr;

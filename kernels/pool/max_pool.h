@@ -1,6 +1,7 @@
 // Max pooling.
 #pragma once
 
+#include "boxcar/kernels/common/op_cost.h"
 #include "boxcar/kernels/common/rows.h"
 #include "boxcar/runtime/tensor/tensor.h"
 
@@ -24,6 +25,10 @@ struct MaxPoolForwardArgs {
   PoolOptions options;
 };
 void max_pool_forward(Stream& stream, const MaxPoolForwardArgs& args);
+/// With a byte a value for the winners.
+inline OpCost cost_of(const MaxPoolForwardArgs& args) {
+  return {bytes_of(args.x) + bytes_of(args.y) + (args.winners ? args.y.count() : 0), 0};
+}
 
 /// dx: each element of dy goes to its window's winner. Gathers, so the order of sums is fixed.
 struct MaxPoolBackwardArgs {
@@ -34,5 +39,8 @@ struct MaxPoolBackwardArgs {
   GradMode mode = GradMode::kOverwrite;
 };
 void max_pool_backward(Stream& stream, const MaxPoolBackwardArgs& args);
+inline OpCost cost_of(const MaxPoolBackwardArgs& args) {
+  return {bytes_of(args.dy) + args.dy.count() + bytes_of(args.dx) * (args.mode == GradMode::kAdd ? 2 : 1), 0};
+}
 
 }  // namespace boxcar::kernels

@@ -74,4 +74,16 @@ void upsample_backward(Stream& stream, const UpsampleBackwardArgs& args) {
   BOXCAR_DISPATCH_CPU(stream, upsample_backward, args);
 }
 
+OpCost cost_of(const UpsampleForwardArgs& args) {
+  OpCost cost{bytes_of(args.x), 0};
+  for (const Destination& d : args.to) cost.bytes += bytes_of(d.to);
+  return cost;
+}
+
+OpCost cost_of(const UpsampleBackwardArgs& args) {
+  OpCost cost{bytes_of(args.dx), 0};
+  for (const GradPiece& piece : args.from) cost.bytes += bytes_of(piece.from);
+  return cost;
+}
+
 }  // namespace boxcar::kernels

@@ -1,6 +1,7 @@
 // Nearest-neighbour enlargement by a whole factor: y[i,j] = x[i/f, j/f].
 #pragma once
 
+#include "boxcar/kernels/common/op_cost.h"
 #include "boxcar/kernels/norm_act/norm_act.h"
 
 namespace boxcar::kernels {
@@ -11,6 +12,7 @@ struct UpsampleForwardArgs {
   int factor = 2;
 };
 void upsample_forward(Stream& stream, const UpsampleForwardArgs& args);
+OpCost cost_of(const UpsampleForwardArgs& args);
 
 /// dx = the sum of dy over each factor x factor square; dy is the sum of the pieces.
 struct UpsampleBackwardArgs {
@@ -19,5 +21,6 @@ struct UpsampleBackwardArgs {
   int factor = 2;
 };
 void upsample_backward(Stream& stream, const UpsampleBackwardArgs& args);
+OpCost cost_of(const UpsampleBackwardArgs& args);
 
 }  // namespace boxcar::kernels

@@ -13,6 +13,7 @@ namespace boxcar {
 
 class StreamEvent;
 class Graph;
+class Profiler;
 class StreamBackend;
 
 struct StreamOptions {
@@ -49,6 +50,10 @@ class Stream {
   void begin_capture();
   Graph end_capture();
 
+  /// Who times the ops of this stream, or null; the caller keeps it alive until it is taken away again.
+  Profiler* profiler() const { return profiler_; }
+  void set_profiler(Profiler* profiler) { profiler_ = profiler; }
+
   StreamBackend& backend() { return *backend_; }
 
   /// An object that belongs to this stream (a library handle, a cache of plans), made on
@@ -63,6 +68,7 @@ class Stream {
  private:
   Device device_;
   int threads_;
+  Profiler* profiler_ = nullptr;
   std::shared_ptr<MemoryPool> pool_;
   std::unique_ptr<StreamBackend> backend_;
   std::map<std::type_index, std::shared_ptr<void>> resources_;

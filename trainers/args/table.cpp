@@ -48,7 +48,7 @@ constexpr ArgumentRow kTable[] = {
     {"resume", &A::resume, form(tidy_switch_or_file), yes},
     {"amp", &A::amp, form(tidy_amp), yes},
     {"fraction", &A::fraction, form(tidy_fraction), yes},
-    {"profile", &A::profile, any, not_yet},
+    {"profile", &A::profile, any, yes},
     {"freeze", &A::freeze, form(tidy_freeze), yes},
     {"multi_scale", &A::multi_scale, share, yes},
     {"compile", &A::compile, form(tidy_switch_or_text), not_yet},

@@ -100,20 +100,29 @@ void BasePredictor::start(const Input& input) {
   run_callbacks(events::on_predict_start, *this, input.log);
 }
 
+// The next files from `i` on that can be read, a batch at most.
+std::vector<BasePredictor::Named> BasePredictor::read_batch(const std::vector<std::filesystem::path>& files,
+                                                            std::size_t& i, std::size_t& unreadable) {
+  const ProfileScope stage(input_->model.stream().profiler(), ScopeKind::kStage, "images");
+  std::vector<Named> images;
+  for (; i < files.size() && static_cast<int>(images.size()) < args().batch; ++i) {
+    try {
+      images.push_back({{files[i], std::make_shared<const Image>(decode_image(files[i]))},
+                        fmt::format("image {}/{} {}", i + 1, files.size(), files[i].string())});
+    } catch (const Error& error) {
+      ++unreadable;
+      input_->log.warning("{}; the image is skipped", error.what());
+    }
+  }
+  return images;
+}
+
 void BasePredictor::run(const Input& input, const std::vector<std::filesystem::path>& files, const Take& take) {
+  const ProfileScope stage(input.model.stream().profiler(), ScopeKind::kStage, "prediction");
   start(input);
   std::size_t unreadable = 0;
   for (std::size_t i = 0; i < files.size() && !input.stop.stop_requested();) {
-    std::vector<Named> images;
-    for (; i < files.size() && static_cast<int>(images.size()) < input.args.batch; ++i) {
-      try {
-        images.push_back({{files[i], std::make_shared<const Image>(decode_image(files[i]))},
-                          fmt::format("image {}/{} {}", i + 1, files.size(), files[i].string())});
-      } catch (const Error& error) {
-        ++unreadable;
-        input.log.warning("{}; the image is skipped", error.what());
-      }
-    }
+    const std::vector<Named> images = read_batch(files, i, unreadable);
     if (images.empty()) continue;
     run_batch(images);
     if (!hand_out(take, false)) break;
@@ -126,6 +135,7 @@ void BasePredictor::run(const Input& input, const std::vector<PredictImage>& ima
   if (images.empty()) fail<ArgumentError>("there are no images to predict on");
   std::vector<Named> named;
   for (const PredictImage& image : images) named.push_back({image, std::to_string(named.size())});
+  const ProfileScope stage(input.model.stream().profiler(), ScopeKind::kStage, "prediction");
   start(input);
   run_batch(named);
   hand_out(take, true);

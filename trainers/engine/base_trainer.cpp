@@ -72,10 +72,12 @@ void BaseTrainer::run_epochs() {
   run_callbacks(events::on_fit_epoch_end, *this, log_);
   --epoch_;
   if (args_.plots) plot_metrics();
+  profile_->report(save_dir_, log_);
   run_callbacks(events::on_train_end, *this, log_);
 }
 
 bool BaseTrainer::run_epoch() {
+  const ProfileScope epoch = stage("epoch");
   run_callbacks(events::on_train_epoch_start, *this, log_);
   mean_losses_.assign(loss_names_.size(), 0.0);
   images_done_ = 0;
@@ -88,7 +90,7 @@ bool BaseTrainer::run_epoch() {
   }
   train_loader_->start_epoch(epoch_);
   for (int i = 0; i < train_loader_->batches() && !stop_; ++i) {
-    const std::optional<HostBatch> batch = train_loader_->next();
+    const std::optional<HostBatch> batch = next_batch();
     if (!batch) break;
     train_one_batch(*batch, std::int64_t{epoch_} * train_loader_->batches() + i);
   }
@@ -107,6 +109,39 @@ bool BaseTrainer::run_epoch() {
   return true;
 }
 
+std::optional<HostBatch> BaseTrainer::next_batch() {
+  const ProfileScope images = stage("images");
+  return train_loader_->next();
+}
+
+// Adds the batch's gradients to those in the arena.
+BaseTrainer::LossValues BaseTrainer::differentiate(const HostBatch& host) {
+  Batch batch;
+  {
+    const ProfileScope scope = stage("batch");
+    batch = to_device(*stream_, host);
+    multi_scale(batch, host.number);
+    preprocess_batch(batch);
+  }
+  nn::Context context(*stream_);
+  Outputs outputs;
+  {
+    const ProfileScope scope = stage("model");
+    outputs = model_->forward(context, nn::Value(context, batch.images));
+  }
+  Loss loss;
+  {
+    const ProfileScope scope = stage("loss");
+    loss = (*criterion_)(context, outputs, batch);
+  }
+  const ProfileScope scope = stage("gradients");
+  loss.total.add_grad(*stream_, Tensor::from(*stream_, {}, {1.0f}), nn::Own::kExclusive);
+  context.backward();
+  LossValues values{loss.total.to_host()[0], {}};
+  for (const nn::Value& item : loss.items) values.items.push_back(item.to_host()[0]);
+  return values;
+}
+
 void BaseTrainer::train_one_batch(const HostBatch& host, std::int64_t number) {
   run_callbacks(events::on_train_batch_start, *this, log_);
   accumulate_ = schedule_->accumulation(number);
@@ -117,19 +152,15 @@ void BaseTrainer::train_one_batch(const HostBatch& host, std::int64_t number) {
       for (nn::ParamGroup& group : optimizer_->groups()) group.lr = *requested_lr_ * (group.boosted ? 3 : 1);
     }
   }
-  Batch batch = to_device(*stream_, host);
-  multi_scale(batch, host.number);
-  preprocess_batch(batch);
-  nn::Context context(*stream_);
-  const Outputs outputs = model_->forward(context, nn::Value(context, batch.images));
-  const Loss loss = (*criterion_)(context, outputs, batch);
-  loss.total.add_grad(*stream_, Tensor::from(*stream_, {}, {1.0f}), nn::Own::kExclusive);
-  context.backward();
-  loss_finite_ = std::isfinite(loss.total.to_host()[0]);
+  const LossValues loss = differentiate(host);
+  loss_finite_ = std::isfinite(loss.total);
   for (std::size_t i = 0; i < loss.items.size() && i < mean_losses_.size(); ++i) {
-    mean_losses_[i] = (mean_losses_[i] * host.number + loss.items[i].to_host()[0]) / (host.number + 1);
+    mean_losses_[i] = (mean_losses_[i] * host.number + loss.items[i]) / (host.number + 1);
   }
-  if (accumulation_.due(number, accumulate_)) optimizer_step();
+  if (accumulation_.due(number, accumulate_)) {
+    const ProfileScope scope = stage("optimizer");
+    optimizer_step();
+  }
   images_done_ += host.images.shape().n;
   draw_progress(host);
   if (args_.plots && is_plotted(number)) plot_training_samples(host, number);
@@ -270,6 +301,7 @@ void BaseTrainer::finish_epoch() {
   const bool last = is_last_epoch() || stop_;
   if (is_last_epoch()) stop_ = true;
   if (args_.save || last || save_requested_.exchange(false)) {
+    const ProfileScope scope = stage("checkpoint");
     if (save_model()) run_callbacks(events::on_model_save, *this, log_);
   }
   reestimate_epochs();

@@ -24,6 +24,7 @@
 #include "boxcar/trainers/engine/base_validator.h"
 #include "boxcar/trainers/engine/early_stopping.h"
 #include "boxcar/trainers/engine/options.h"
+#include "boxcar/trainers/engine/profile_report.h"
 #include "boxcar/trainers/engine/progress.h"
 #include "boxcar/trainers/engine/results_csv.h"
 
@@ -135,7 +136,13 @@ class BaseTrainer : public HasCallbacks {
   // loop
   void run_epochs();
   bool run_epoch();
+  std::optional<HostBatch> next_batch();
   void train_one_batch(const HostBatch& host, std::int64_t number);
+  struct LossValues {
+    double total;
+    std::vector<double> items;
+  };
+  LossValues differentiate(const HostBatch& host);
   void finish_epoch();
   bool recover_from_nan();
   void apply_requests();
@@ -146,6 +153,8 @@ class BaseTrainer : public HasCallbacks {
   void reestimate_epochs();
   void announce_start();
   void log_rates();
+  /// Until the end of the block, time is that of this stage in the profile.
+  ProfileScope stage(const char* name) const { return {stream_->profiler(), ScopeKind::kStage, name}; }
   Metrics run_validator(DataLoader& loader, bool training, bool plots);
   bool is_last_epoch() const { return epoch_ + 1 >= epochs_; }
   // checkpoints.cpp
@@ -166,6 +175,7 @@ class BaseTrainer : public HasCallbacks {
   std::optional<Checkpoint> resume_;
 
   std::unique_ptr<Stream> stream_;
+  std::unique_ptr<RunProfile> profile_;  // of the stream
   std::unique_ptr<Model> model_;
   std::unique_ptr<nn::ParamArena> arena_;
   std::unique_ptr<Criterion> criterion_;

@@ -4,6 +4,7 @@
 
 #include "boxcar/data/image/encode.h"
 #include "boxcar/kernels/nms/nms.h"
+#include "boxcar/runtime/profile/profiler.h"
 #include "boxcar/trainers/engine/batches.h"
 #include "boxcar/trainers/engine/console_lines.h"
 #include "boxcar/trainers/engine/progress.h"
@@ -40,6 +41,7 @@ void BaseValidator::raise_max_det() {
 
 Metrics BaseValidator::run(const ValidationInput& input) {
   input_ = &input;
+  const ProfileScope stage(input.stream.profiler(), ScopeKind::kStage, "validation");
   speed_ = {};
   raise_max_det();
   init_metrics();

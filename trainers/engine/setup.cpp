@@ -45,6 +45,7 @@ void BaseTrainer::prepare_run() {
   require_cpu(args_.device);
   const int threads = options_.threads > 0 ? options_.threads : args_.threads;
   stream_ = std::make_unique<Stream>(Device::cpu(), StreamOptions{threads});
+  profile_ = std::make_unique<RunProfile>(*stream_, args_.profile);
   data_ = get_dataset();
   if (args_.single_cls) {
     data_.names = {"item"};

@@ -6,6 +6,7 @@
 #include "boxcar/data/dataset/yolo_dataset.h"
 #include "boxcar/runtime/base/error.h"
 #include "boxcar/trainers/args/run_folder.h"
+#include "boxcar/trainers/engine/profile_report.h"
 
 namespace boxcar {
 namespace {
@@ -75,7 +76,9 @@ StandaloneResult validate_model(BaseValidator& validator, LoadedModel& model, Ar
                         .most_labels = most_labels,
                         .log = log,
                         .console = options.console};
+  const RunProfile profile(model.stream(), args.profile);
   StandaloneResult result{validator.run(input), folder};
+  profile.report(folder, log);
   log.info("results saved to {}", folder.string());
   return result;
 }

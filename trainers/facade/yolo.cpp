@@ -6,6 +6,7 @@
 #include "boxcar/trainers/args/run_folder.h"
 #include "boxcar/trainers/engine/builtin_files.h"
 #include "boxcar/trainers/engine/predict_sources.h"
+#include "boxcar/trainers/engine/profile_report.h"
 #include "boxcar/trainers/engine/standalone_val.h"
 #include "boxcar/trainers/facade/remembered.h"
 
@@ -111,7 +112,9 @@ void YOLO::predict_with(BasePredictor& predictor, const std::filesystem::path& s
   BasePredictor::Input input{.model = loaded(args), .args = args, .log = log, .stop = options_.stop};
   if (writes(args)) input.save_dir = make_run_folder(args);
   predictor.add_callbacks_from(*this);
+  const RunProfile profile(input.model.stream(), args.profile);
   predictor.run(input, files, take);
+  profile.report(input.save_dir, log);
 }
 
 std::vector<Results> YOLO::predict(std::span<const ImageView> images, const Overrides& overrides) {
@@ -126,10 +129,12 @@ std::vector<Results> YOLO::predict(std::span<const ImageView> images, const Over
   DetectionPredictor predictor;
   predictor.add_callbacks_from(*this);
   std::vector<Results> all;
+  const RunProfile profile(input.model.stream(), args.profile);
   predictor.run(input, pictures, [&](Results&& r) {
     all.push_back(std::move(r));
     return true;
   });
+  profile.report(input.save_dir, input.log);
   return all;
 }
 
