@@ -36,7 +36,19 @@ struct MemoryPool::State {
   Device device;
   mutable std::mutex mutex;
   MemoryStats stats;
-  std::map<std::size_t, std::vector<void*>> kept;  // by block size
+  std::map<std::size_t, std::vector<void*>> kept;  // by block size; no empty lists
+
+  /// The smallest kept block that fits without waste worth mentioning, and its size; null if there is none.
+  void* take_kept(std::size_t& block_bytes) {
+    constexpr std::size_t kMostWaste = 2;
+    const auto found = kept.lower_bound(block_bytes);
+    if (found == kept.end() || found->first > kMostWaste * block_bytes) return nullptr;
+    void* data = found->second.back();
+    found->second.pop_back();
+    block_bytes = found->first;
+    if (found->second.empty()) kept.erase(found);
+    return data;
+  }
 };
 
 MemoryPool::MemoryPool(Device device) : state_(std::make_unique<State>(device)) {}
@@ -54,11 +66,8 @@ void* MemoryPool::take(std::size_t bytes, std::size_t& block_bytes) {
   block_bytes = rounded(bytes);
   std::lock_guard lock(state_->mutex);
   MemoryStats& stats = state_->stats;
-  void* data = nullptr;
-  if (auto found = state_->kept.find(block_bytes); found != state_->kept.end() && !found->second.empty()) {
-    data = found->second.back();
-    found->second.pop_back();
-  } else {
+  void* data = state_->take_kept(block_bytes);
+  if (!data) {
     data = device_allocate(state_->device, block_bytes, kAlignment);
     if (!data) {
       fail<OutOfMemory>("out of memory on {}: {} MiB wanted, {} MiB in use; use a smaller batch or imgsz",
