@@ -1,40 +1,55 @@
+#include "boxcar/kernels/common/simd_targets.h"
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "boxcar/kernels/common/copy.cpp"
+#include <hwy/foreach_target.h>
+// After foreach_target, which includes this file once for each instruction set.
+#include <hwy/highway.h>
+
 #include "boxcar/kernels/common/copy.h"
-
-#include <algorithm>
-#include <type_traits>
-
-#include "boxcar/kernels/common/dispatch.h"
 #include "boxcar/kernels/common/rows.h"
-#include "boxcar/runtime/parallel/parallel_for.h"
+#include "boxcar/kernels/common/simd-inl.h"
 
+HWY_BEFORE_NAMESPACE();
 namespace boxcar::kernels {
-namespace cpu {
+namespace HWY_NAMESPACE {
 namespace {
 
 template <class From, class To>
-void copy_elements(const From* from, std::int64_t count, To* to) {
-  if constexpr (std::is_same_v<From, To>) {
-    std::copy_n(from, count, to);
-  } else {
-    for (std::int64_t i = 0; i < count; ++i) to[i] = To(float(from[i]));
-  }
+void copy_range(const CopyArgs& args, std::int64_t begin, std::int64_t end) {
+  const auto from = rows_of<const From>(args.from);
+  const auto to = rows_of<To>(args.to);
+  if (args.from.packed() && args.to.packed()) return copy_row(from.row(begin), (end - begin) * args.from.c, to.row(begin));
+  for (std::int64_t r = begin; r < end; ++r) copy_row(from.row(r), args.from.c, to.row(r));
 }
 
 }  // namespace
 
+void copy_rows(const CopyArgs& args, std::int64_t begin, std::int64_t end) {
+  const bool from_f32 = args.from.dtype == DType::kF32, to_f32 = args.to.dtype == DType::kF32;
+  if (from_f32) return to_f32 ? copy_range<float, float>(args, begin, end) : copy_range<float, bfloat16>(args, begin, end);
+  to_f32 ? copy_range<bfloat16, float>(args, begin, end) : copy_range<bfloat16, bfloat16>(args, begin, end);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace boxcar::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include "boxcar/kernels/common/dispatch.h"
+#include "boxcar/runtime/parallel/parallel_for.h"
+
+namespace boxcar::kernels {
+namespace {
+HWY_EXPORT(copy_rows);
+}
+
+namespace cpu {
+
 void copy(Stream& stream, const CopyArgs& args) {
-  with_float_type("copy", args.from.dtype, [&]<class From>(From) {
-    with_float_type("copy", args.to.dtype, [&]<class To>(To) {
-      const auto from = rows_of<const From>(args.from);
-      const auto to = rows_of<To>(args.to);
-      parallel_for(stream.threads(), args.from.pixels(), 256, [&](std::int64_t begin, std::int64_t end) {
-        if (std::is_same_v<From, To> && args.from.packed() && args.to.packed()) {
-          copy_elements(from.row(begin), (end - begin) * args.from.c, to.row(begin));
-          return;
-        }
-        for (std::int64_t r = begin; r < end; ++r) copy_elements(from.row(r), args.from.c, to.row(r));
-      });
-    });
+  with_float_type("copy", args.from.dtype, [](auto) {});  // refuses other types
+  with_float_type("copy", args.to.dtype, [](auto) {});
+  parallel_for(stream.threads(), args.from.pixels(), 256, [&](std::int64_t begin, std::int64_t end) {
+    HWY_DYNAMIC_DISPATCH(copy_rows)(args, begin, end);
   });
 }
 
@@ -46,3 +61,4 @@ void copy(Stream& stream, const CopyArgs& args) {
 }
 
 }  // namespace boxcar::kernels
+#endif

@@ -1,6 +1,7 @@
 // Checks and dispatch; the loops are in conv_onednn.cpp and depthwise.cpp.
 #include "boxcar/kernels/conv/conv.h"
 
+#include "boxcar/kernels/common/copy.h"
 #include "boxcar/kernels/common/dispatch.h"
 #include "boxcar/kernels/conv/conv_onednn.h"
 #include "boxcar/kernels/conv/depthwise.h"
@@ -26,6 +27,18 @@ void check_shapes(const char* op, const TensorView& x, const TensorView& w, cons
     fail<ShapeError>("{}: the weights are {}, wanted {} packed", op, w.shape().str(), weights.str());
   }
   check_packed(op, "the output side", y);
+}
+
+void check_types(const char* op, const TensorView& x, const TensorView& w) {
+  if (w.dtype != DType::kF32) check_same_dtype(op, x, w);
+}
+
+// Depthwise kernels read weights of the activations' type.
+Tensor as_type(Stream& stream, const TensorView& w, DType dtype) {
+  if (w.dtype == dtype) return Tensor::wrap(w, nullptr);
+  const Tensor rounded = Tensor::empty(stream, w.shape(), dtype);
+  copy(stream, {w, rounded});
+  return rounded;
 }
 
 // All three passes multiply each weight with each output pixel.
@@ -56,10 +69,12 @@ Shape conv_weight_shape(int in_channels, int out_channels, const ConvOptions& op
 
 void conv_forward(Stream& stream, const ConvForwardArgs& args) {
   check_shapes("conv_forward", args.x, args.w, args.y, args.options);
-  check_same_dtype("conv_forward", args.x, args.w);
+  check_types("conv_forward", args.x, args.w);
   if (args.y.count() == 0) return;
   if (is_depthwise(args.x.c, args.y.c, args.options)) {
-    BOXCAR_DISPATCH_CPU(stream, depthwise_forward, args);
+    check_same_dtype("conv_forward", args.x, args.y);
+    const Tensor w = as_type(stream, args.w, args.x.dtype);
+    BOXCAR_DISPATCH_CPU(stream, depthwise_forward, ConvForwardArgs{args.x, w, args.bias, args.y, args.options});
   } else {
     check_packed("conv_forward", "x", args.x);
     BOXCAR_DISPATCH_CPU(stream, conv_forward, args);
@@ -69,9 +84,12 @@ void conv_forward(Stream& stream, const ConvForwardArgs& args) {
 void conv_backward_input(Stream& stream, const ConvBackwardInputArgs& args) {
   check_shapes("conv_backward_input", args.dx, args.w, args.dy, args.options);
   check_packed("conv_backward_input", "dx", args.dx);
+  check_types("conv_backward_input", args.dy, args.w);
+  check_same_dtype("conv_backward_input", args.dy, args.dx);
   if (args.dx.count() == 0) return;
   if (is_depthwise(args.dx.c, args.dy.c, args.options)) {
-    BOXCAR_DISPATCH_CPU(stream, depthwise_backward_input, args);
+    const Tensor w = as_type(stream, args.w, args.dy.dtype);
+    BOXCAR_DISPATCH_CPU(stream, depthwise_backward_input, ConvBackwardInputArgs{args.dy, w, args.dx, args.options});
   } else {
     BOXCAR_DISPATCH_CPU(stream, conv_backward_input, args);
   }
@@ -80,6 +98,7 @@ void conv_backward_input(Stream& stream, const ConvBackwardInputArgs& args) {
 void conv_backward_weight(Stream& stream, const ConvBackwardWeightArgs& args) {
   check_shapes("conv_backward_weight", args.x, args.dw, args.dy, args.options);
   if (args.dw.dtype != DType::kF32) fail<ShapeError>("conv_backward_weight: dw must be f32");
+  check_same_dtype("conv_backward_weight", args.x, args.dy);
   if (is_depthwise(args.x.c, args.dy.c, args.options)) {
     BOXCAR_DISPATCH_CPU(stream, depthwise_backward_weight, args);
   } else {
@@ -87,6 +106,8 @@ void conv_backward_weight(Stream& stream, const ConvBackwardWeightArgs& args) {
     BOXCAR_DISPATCH_CPU(stream, conv_backward_weight, args);
   }
 }
+
+bool cpu_has_bf16() { return cpu::has_bf16(); }
 
 std::vector<std::string> conv_implementations(Stream& stream) { return cpu::conv_implementations(stream); }
 

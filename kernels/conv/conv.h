@@ -35,19 +35,21 @@ Shape conv_weight_shape(int in_channels, int out_channels, const ConvOptions& op
 /// y = conv(x, w) + bias.
 struct ConvForwardArgs {
   TensorView x;                 // [N,H,W,C], f32 or bf16
-  TensorView w;                 // conv_weight_shape, as x
+  TensorView w;                 // conv_weight_shape, as x; or f32, rounded to x's type on the way
   const float* bias = nullptr;  // [O], or none
-  TensorView y;                 // [N,OH,OW,O] packed
+  TensorView y;                 // [N,OH,OW,O] packed; as x, or f32 (not depthwise)
   ConvOptions options;
 };
+/// Throws ShapeError, or DeviceError where bf16 is asked of a CPU without instructions for it: see
+/// cpu_has_bf16().
 void conv_forward(Stream& stream, const ConvForwardArgs& args);
 OpCost cost_of(const ConvForwardArgs& args);
 
 /// dx from dy: the adjoint of the forward pass in x.
 struct ConvBackwardInputArgs {
   TensorView dy;  // [N,OH,OW,O] packed
-  TensorView w;
-  TensorView dx;  // [N,H,W,C] packed, written
+  TensorView w;   // as in the forward pass
+  TensorView dx;  // [N,H,W,C] packed, as dy, written
   ConvOptions options;
 };
 void conv_backward_input(Stream& stream, const ConvBackwardInputArgs& args);
@@ -56,7 +58,7 @@ OpCost cost_of(const ConvBackwardInputArgs& args);
 /// dw (and dbias, the sum of dy over pixels) from x and dy.
 struct ConvBackwardWeightArgs {
   TensorView x;            // as in the forward pass
-  TensorView dy;           // [N,OH,OW,O] packed
+  TensorView dy;           // [N,OH,OW,O] packed, as x
   TensorView dw;           // conv_weight_shape, f32
   float* dbias = nullptr;  // [O], or none
   ConvOptions options;
@@ -64,6 +66,9 @@ struct ConvBackwardWeightArgs {
 };
 void conv_backward_weight(Stream& stream, const ConvBackwardWeightArgs& args);
 OpCost cost_of(const ConvBackwardWeightArgs& args);
+
+/// Whether this CPU computes convolutions in bf16 (AVX512_BF16 or AMX), within the limit that DNNL_MAX_CPU_ISA sets.
+bool cpu_has_bf16();
 
 /// The library's name for each convolution made on this stream so far ("forward 2x8x8x3->16 ... jit:avx512_core"),
 /// for the test that none of a model's runs on a reference implementation.

@@ -18,14 +18,16 @@ enum class Pass { kForward, kBackwardInput, kBackwardWeight };
 // All that a plan depends on: shapes of both sides, types, options.
 struct ConvKey {
   Pass pass;
-  DType dtype;
+  DType dtype;         // of the activations and their gradients
+  DType weight_dtype;  // as the caller holds the weights, or wants their gradient
+  DType y_dtype;       // of the forward pass's result
   Shape x, y;
   ConvOptions options;
   bool bias;
   int threads;
 
   auto tied() const {
-    return std::tie(pass, dtype, x.n, x.h, x.w, x.c, y.h, y.w, y.c, options.kernel, options.stride, options.padding,
+    return std::tie(pass, dtype, weight_dtype, y_dtype, x.n, x.h, x.w, x.c, y.h, y.w, y.c, options.kernel, options.stride, options.padding,
                     options.dilation, options.groups, bias, threads);
   }
   bool operator<(const ConvKey& other) const { return tied() < other.tied(); }
@@ -78,7 +80,7 @@ dnnl::primitive_attr scratch_from_caller() {
 
 dnnl::convolution_forward::primitive_desc forward_desc(const ConvKey& key, const dnnl::engine& engine) {
   const Geometry g(key.options);
-  const auto x = activations(key.x, key.dtype), w = weights_any(key, key.dtype), y = activations(key.y, key.dtype);
+  const auto x = activations(key.x, key.dtype), w = weights_any(key, key.dtype), y = activations(key.y, key.y_dtype);
 #if DNNL_VERSION_MAJOR >= 3
   return {engine, dnnl::prop_kind::forward_training, kDirect, x, w, bias_desc(key), y, g.strides, g.dilations,
           g.padding, g.padding, scratch_from_caller()};
@@ -164,18 +166,18 @@ class ConvPlans {
       case Pass::kForward: {
         const auto pd = forward_desc(key, engine_);
         return finish(key, "forward", dnnl::convolution_forward(pd), pd, pd.src_desc(), pd.dst_desc(),
-                      pd.weights_desc(), key.dtype);
+                      pd.weights_desc());
       }
       case Pass::kBackwardInput: {
         const auto pd = input_desc(key, engine_);
         return finish(key, "backward_input", dnnl::convolution_backward_data(pd), pd, pd.diff_src_desc(),
-                      pd.diff_dst_desc(), pd.weights_desc(), key.dtype);
+                      pd.diff_dst_desc(), pd.weights_desc());
       }
       case Pass::kBackwardWeight: break;
     }
     const auto pd = weight_desc(key, engine_);
     Plan plan = finish(key, "backward_weight", dnnl::convolution_backward_weights(pd), pd, pd.src_desc(),
-                       pd.diff_dst_desc(), pd.diff_weights_desc(), DType::kF32);
+                       pd.diff_dst_desc(), pd.diff_weights_desc());
     plan.reorder = make_reorder(plan.weights, plan.arena_weights, engine_, false);
     plan.reorder_add = make_reorder(plan.weights, plan.arena_weights, engine_, true);
     return plan;
@@ -183,13 +185,13 @@ class ConvPlans {
 
   template <class Desc>
   Plan finish(const ConvKey& key, const char* pass, dnnl::primitive conv, const Desc& pd, memory::desc x,
-              memory::desc y, memory::desc weights, DType weight_dtype) {
+              memory::desc y, memory::desc weights) {
     Plan plan;
     plan.conv = std::move(conv);
     plan.x = x;
     plan.y = y;
     plan.weights = weights;
-    plan.arena_weights = weights_ohwi(key, weight_dtype);
+    plan.arena_weights = weights_ohwi(key, key.weight_dtype);
     plan.bias = bias_desc(key);
     plan.scratch = pd.scratchpad_desc();
     plan.implementation =
@@ -234,7 +236,7 @@ LibraryWeights reordered_weights(Stream& stream, ConvPlans& plans, const Plan& p
 
 void conv_forward(Stream& stream, const ConvForwardArgs& args) {
   ConvPlans& plans = plans_of(stream);
-  const Plan& plan = plans.plan({Pass::kForward, args.x.dtype, args.x.shape(), args.y.shape(), args.options,
+  const Plan& plan = plans.plan({Pass::kForward, args.x.dtype, args.w.dtype, args.y.dtype, args.x.shape(), args.y.shape(), args.options,
                                  args.bias != nullptr, stream.threads()});
   const LibraryWeights weights = reordered_weights(stream, plans, plan, args.w);
   const Tensor scratch = scratch_bytes(stream, plan.scratch.get_size());
@@ -248,7 +250,7 @@ void conv_forward(Stream& stream, const ConvForwardArgs& args) {
 
 void conv_backward_input(Stream& stream, const ConvBackwardInputArgs& args) {
   ConvPlans& plans = plans_of(stream);
-  const Plan& plan = plans.plan({Pass::kBackwardInput, args.dy.dtype, args.dx.shape(), args.dy.shape(), args.options,
+  const Plan& plan = plans.plan({Pass::kBackwardInput, args.dy.dtype, args.w.dtype, args.dy.dtype, args.dx.shape(), args.dy.shape(), args.options,
                                  false, stream.threads()});
   const LibraryWeights weights = reordered_weights(stream, plans, plan, args.w);
   const Tensor scratch = scratch_bytes(stream, plan.scratch.get_size());
@@ -260,7 +262,7 @@ void conv_backward_input(Stream& stream, const ConvBackwardInputArgs& args) {
 
 void conv_backward_weight(Stream& stream, const ConvBackwardWeightArgs& args) {
   ConvPlans& plans = plans_of(stream);
-  const Plan& plan = plans.plan({Pass::kBackwardWeight, args.x.dtype, args.x.shape(), args.dy.shape(), args.options,
+  const Plan& plan = plans.plan({Pass::kBackwardWeight, args.x.dtype, args.dw.dtype, args.dy.dtype, args.x.shape(), args.dy.shape(), args.options,
                                  args.dbias != nullptr, stream.threads()});
   const bool add = args.mode == GradMode::kAdd;
   const bool direct = plan.weights == plan.arena_weights && !add;
@@ -281,6 +283,11 @@ void conv_backward_weight(Stream& stream, const ConvBackwardWeightArgs& args) {
   for (int c = 0; args.dbias && c < args.dy.c; ++c) {
     args.dbias[c] = (add ? args.dbias[c] : 0.0f) + dbias.as()[c];
   }
+}
+
+bool has_bf16() {
+  const auto isa = dnnl_get_effective_cpu_isa();
+  return (isa & dnnl_cpu_isa_avx512_core_bf16) == dnnl_cpu_isa_avx512_core_bf16;
 }
 
 std::vector<std::string> conv_implementations(Stream& stream) {

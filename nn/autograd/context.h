@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "boxcar/runtime/base/dtype.h"
 #include "boxcar/runtime/device/stream.h"
 
 namespace boxcar::nn {
@@ -36,12 +37,16 @@ struct Cost {
 /// Holds the tape. Values made with it must not outlive it. One thread.
 class Context {
  public:
-  explicit Context(Stream& stream, Pass pass = Pass::kTrain) : stream_(stream), pass_(pass) {}
+  /// `activations`: type of what layers hand on, f32 or bf16. Convolutions and norms run in it, with f32 parameters
+  /// and statistics; the head's last convolutions and all small ops give f32.
+  explicit Context(Stream& stream, Pass pass = Pass::kTrain, DType activations = DType::kF32)
+      : stream_(stream), pass_(pass), activations_(activations) {}
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
 
   Stream& stream() const { return stream_; }
   bool training() const { return pass_ == Pass::kTrain; }
+  DType activations() const { return activations_; }
 
   void record(std::unique_ptr<Node> node) { tape_.push_back(std::move(node)); }
   /// Runs all nodes' backward in reverse order; each is dropped as soon as it has run.
@@ -57,6 +62,7 @@ class Context {
  private:
   Stream& stream_;
   Pass pass_;
+  DType activations_;
   std::vector<std::unique_ptr<Node>> tape_;
   std::int64_t copies_ = 0;
   Cost cost_;

@@ -2,7 +2,9 @@
 
 #include <cmath>
 
+#include "boxcar/kernels/common/copy.h"
 #include "boxcar/kernels/norm_act/norm_act.h"
+#include "boxcar/nn/autograd/ops/structure.h"
 #include "boxcar/runtime/base/error.h"
 
 namespace boxcar::nn {
@@ -46,7 +48,14 @@ std::int64_t multiply_adds(Shape x, Shape y, const kernels::ConvOptions& o) {
   return y.count() * (x.c / o.groups) * o.kernel * o.kernel;
 }
 
-// y = conv(x) + bias. The output's gradient is dz itself.
+Tensor as_type(Stream& stream, const Tensor& tensor, DType dtype) {
+  if (tensor.dtype() == dtype) return tensor;
+  const Tensor other = Tensor::empty(stream, tensor.shape(), dtype);
+  kernels::copy(stream, {tensor, other});
+  return other;
+}
+
+// y = conv(x) + bias, f32 whatever the type of x. The output's gradient is dz itself.
 class ConvNode final : public Node {
  public:
   ConvNode(Value x, Value y, Parameter& weight, Parameter& bias, kernels::ConvOptions options)
@@ -56,7 +65,7 @@ class ConvNode final : public Node {
   void backward(Context& context) override {
     if (y_.grad().empty()) return;
     Stream& stream = context.stream();
-    const Tensor dy = y_.grad().as_one(stream);
+    const Tensor dy = as_type(stream, y_.grad().as_one(stream), x_.dtype());
     if (weight_.trainable) {
       kernels::conv_backward_weight(stream, {x_.packed(), dy, weight_.grad, bias_.trainable ? bias_.grad.as() : nullptr,
                                              options_, kernels::GradMode::kAdd});
@@ -87,9 +96,12 @@ Conv::Conv(Module* parent, std::string name, int in, int out, ConvSettings setti
       weight_(declare(weight_parameter("weight", in, out, settings.options()))),
       bias_(declare(vector_parameter("bias", out, bias_init))) {}
 
-Value Conv::forward(Context& context, const Value& x) {
+Value Conv::forward(Context& context, const Value& input) {
   const kernels::ConvOptions options = settings_.options();
-  const Tensor y = Tensor::empty(context.stream(), kernels::conv_output_shape(x.shape(), out_, options), x.dtype());
+  // Dense convolutions add up in f32 and keep it: a head's bins and logits need the digits.
+  const bool dense = weight_.layout != FileLayout::kDepthwiseWeight;
+  const Value x = cast(context, input, dense ? context.activations() : DType::kF32);
+  const Tensor y = Tensor::empty(context.stream(), kernels::conv_output_shape(x.shape(), out_, options));
   kernels::conv_forward(context.stream(), {x.packed(), weight_.value, bias_.value.as(), y, options});
   context.cost().conv_multiply_adds += multiply_adds(x.shape(), y.shape(), options);
   const bool needs_grad = x.requires_grad() || weight_.trainable || bias_.trainable;
@@ -181,6 +193,10 @@ Tensor ConvBnAct::convolve(Stream& stream, const Tensor& x) const {
 
 Value ConvBnAct::forward(Context& context, const Value& x, const std::optional<Value>& residual,
                          std::span<const Place> places) {
+  if (x.dtype() != context.activations()) return forward(context, cast(context, x, context.activations()), residual, places);
+  if (residual && residual->dtype() != context.activations()) {
+    return forward(context, x, cast(context, *residual, context.activations()), places);
+  }
   if (fused_ && context.training()) {
     fail<ModelError>("a fused model cannot be trained: its batch norms are gone; load the unfused weights");
   }

@@ -48,9 +48,9 @@ TrainResult BaseTrainer::train() {
 
 void BaseTrainer::announce_start() {
   run_callbacks(events::on_train_start, *this, log_);
-  log_.info("{} train and {} val images at imgsz={}, {} loader workers, {} threads, f32 on {}", train_loader_->size(),
+  log_.info("{} train and {} val images at imgsz={}, {} loader workers, {} threads, {} on {}", train_loader_->size(),
             val_loader_->size(), args_.imgsz.side(), loader_options(args_.batch, Mode::train).workers,
-            stream_->threads(), cpu_instruction_set());
+            stream_->threads(), name_of(activations_), cpu_instruction_set());
   log_.info("logging results to {}", save_dir_.string());
   log_.info("starting training for {} epochs", epochs_);
 }
@@ -123,7 +123,7 @@ BaseTrainer::LossValues BaseTrainer::differentiate(const HostBatch& host) {
     multi_scale(batch, host.number);
     preprocess_batch(batch);
   }
-  nn::Context context(*stream_);
+  nn::Context context(*stream_, nn::Pass::kTrain, activations_);
   Outputs outputs;
   {
     const ProfileScope scope = stage("model");
@@ -231,7 +231,7 @@ void BaseTrainer::log_rates() {
   }
 }
 
-Metrics BaseTrainer::run_validator(DataLoader& loader, bool training, bool plots) {
+Metrics BaseTrainer::run_validator(DataLoader& loader, bool training, bool plots, DType activations) {
   const auto& split = args_.split == "test" ? data_.test : (args_.split == "train" ? data_.train : data_.val);
   ValidationInput input{.model = *model_,
                         .loader = loader,
@@ -240,6 +240,7 @@ Metrics BaseTrainer::run_validator(DataLoader& loader, bool training, bool plots
                         .save_dir = save_dir_,
                         .image_list = split.empty() ? std::filesystem::path() : split.front(),
                         .stream = *stream_,
+                        .activations = activations,
                         .training = training,
                         .plots = plots,
                         .most_labels = most_labels_,
@@ -253,7 +254,7 @@ Metrics BaseTrainer::run_validator(DataLoader& loader, bool training, bool plots
 Metrics BaseTrainer::validate() {
   const Tensor raw = arena_->bind_values(ema_);
   try {
-    Metrics metrics = run_validator(*val_loader_, true, false);
+    Metrics metrics = run_validator(*val_loader_, true, false, activations_);
     arena_->bind_values(raw);
     return metrics;
   } catch (...) {

@@ -155,7 +155,7 @@ class BaseTrainer : public HasCallbacks {
   void log_rates();
   /// Until the end of the block, time is that of this stage in the profile.
   ProfileScope stage(const char* name) const { return {stream_->profiler(), ScopeKind::kStage, name}; }
-  Metrics run_validator(DataLoader& loader, bool training, bool plots);
+  Metrics run_validator(DataLoader& loader, bool training, bool plots, DType activations);
   bool is_last_epoch() const { return epoch_ + 1 >= epochs_; }
   // checkpoints.cpp
   Checkpoint make_checkpoint() const;
@@ -176,6 +176,7 @@ class BaseTrainer : public HasCallbacks {
 
   std::unique_ptr<Stream> stream_;
   std::unique_ptr<RunProfile> profile_;  // of the stream
+  DType activations_ = DType::kF32;
   std::unique_ptr<Model> model_;
   std::unique_ptr<nn::ParamArena> arena_;
   std::unique_ptr<Criterion> criterion_;

@@ -87,7 +87,7 @@ void BaseValidator::run_batch(const HostBatch& batch, std::vector<double>& losse
   speed_.preprocess += milliseconds_since(start);
 
   start = Clock::now();
-  nn::Context context(stream, nn::Pass::kEvaluate);
+  nn::Context context(stream, nn::Pass::kEvaluate, input_->activations);
   const Outputs outputs = input_->model.forward(context, nn::Value(context, device.images));
   const nn::Value decoded = dynamic_cast<DetectionModel&>(input_->model).decode(context, outputs);
   stream.synchronize();

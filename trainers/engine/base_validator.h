@@ -26,6 +26,7 @@ struct ValidationInput {
   std::filesystem::path save_dir;  // for pictures and files; must exist if any are written
   std::filesystem::path image_list;  // the split as the data set names it, for COCO's category numbers
   Stream& stream;
+  DType activations = DType::kF32;  // f32 or bf16
   bool training = false;      // within a run: losses are taken, no pictures, no class rows
   bool plots = false;
   int most_labels = 0;        // labels of the image that has most, over train and val

@@ -141,7 +141,7 @@ Metrics BaseTrainer::final_eval() {
   }
   log_.info("validating {}", file.string());
   from_names(*arena_, best.ema, arena_->values(), "averages");
-  Metrics metrics = run_validator(*val_loader_, false, args_.plots);
+  Metrics metrics = run_validator(*val_loader_, false, args_.plots, DType::kF32);
   log_.info("results saved to {}", save_dir_.string());
   return metrics;
 }

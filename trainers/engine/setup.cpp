@@ -3,10 +3,12 @@
 #include <cmath>
 
 #include "boxcar/data/dataset/yolo_dataset.h"
+#include "boxcar/kernels/conv/conv.h"
 #include "boxcar/nn/criterion/class_weights.h"
 #include "boxcar/runtime/base/error.h"
 #include "boxcar/runtime/files/atomic_file.h"
 #include "boxcar/runtime/files/embedded.h"
+#include "boxcar/trainers/args/arithmetic.h"
 #include "boxcar/trainers/args/device_choice.h"
 #include "boxcar/trainers/args/run_folder.h"
 #include "boxcar/trainers/engine/base_trainer.h"
@@ -43,6 +45,7 @@ void BaseTrainer::setup() {
 void BaseTrainer::prepare_run() {
   setup_resume();
   require_cpu(args_.device);
+  activations_ = activations_of(args_.amp, kernels::cpu_has_bf16());
   const int threads = options_.threads > 0 ? options_.threads : args_.threads;
   stream_ = std::make_unique<Stream>(Device::cpu(), StreamOptions{threads});
   profile_ = std::make_unique<RunProfile>(*stream_, args_.profile);

@@ -1,5 +1,7 @@
 #include "boxcar/nn/autograd/ops/attention.h"
 
+#include "boxcar/nn/autograd/ops/structure.h"
+
 namespace boxcar::nn {
 namespace {
 
@@ -31,7 +33,8 @@ class AttentionNode final : public Node {
 
 }  // namespace
 
-AttentionOutput attention(Context& context, const Value& qkv, kernels::AttentionShape shape) {
+AttentionOutput attention(Context& context, const Value& input, kernels::AttentionShape shape) {
+  const Value qkv = cast(context, input, DType::kF32);  // a small part of a network: one type will do
   Stream& stream = context.stream();
   Shape size = qkv.shape();
   const int pixels = size.h * size.w;
@@ -43,7 +46,7 @@ AttentionOutput attention(Context& context, const Value& qkv, kernels::Attention
       std::int64_t{size.n} * shape.heads * pixels * pixels * (shape.key_dim + shape.head_dim);
   AttentionOutput out{Value(context, o, qkv.requires_grad()), Value(context, v, qkv.requires_grad())};
   if (out.o.requires_grad()) context.record(std::make_unique<AttentionNode>(qkv, out, softmax, shape));
-  return out;
+  return {cast(context, out.o, input.dtype()), cast(context, out.v, input.dtype())};
 }
 
 }  // namespace boxcar::nn

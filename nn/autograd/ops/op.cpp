@@ -1,6 +1,7 @@
 #include "boxcar/nn/autograd/ops/op.h"
 
 #include "boxcar/kernels/reduce/reduce.h"
+#include "boxcar/nn/autograd/ops/structure.h"
 #include "boxcar/runtime/base/error.h"
 
 namespace boxcar::nn {
@@ -35,8 +36,7 @@ Context& context_of(std::initializer_list<Value> operands) {
 Value operand(Context& context, const char* op, const Value& value) {
   if (!value.defined()) fail<Error>("{}: an operand is an empty Value; give it a tensor or a number", op);
   if (value.is_constant()) return Value(context, Tensor::from(context.stream(), {}, {value.constant()}));
-  if (value.dtype() != DType::kF32) fail<ShapeError>("{} works on f32, not {}", op, name_of(value.dtype()));
-  return value;
+  return cast(context, value, DType::kF32);
 }
 
 Value result_of(Context& context, const char* op, Tensor y, bool needs_grad, TakeBack take_back) {

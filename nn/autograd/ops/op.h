@@ -11,8 +11,8 @@ namespace boxcar::nn {
 /// The context of the first operand that has one. Throws Error if there is none.
 Context& context_of(std::initializer_list<Value> operands);
 
-/// A constant as a tensor [1,1,1,1] of the context; anything else as it is. Throws ShapeError, naming the op, unless it
-/// is f32, and Error for a Value that was never given anything.
+/// A constant as a tensor [1,1,1,1] of the context; anything else as f32. Throws Error, naming the op, for a Value that
+/// was never given anything.
 Value operand(Context& context, const char* op, const Value& value);
 
 /// Gets the whole gradient of the result, packed, and hands the operands theirs.

@@ -1,5 +1,7 @@
 #include "boxcar/nn/autograd/ops/structure.h"
 
+#include <algorithm>
+
 #include "boxcar/kernels/common/copy.h"
 #include "boxcar/kernels/resample/upsample.h"
 #include "boxcar/runtime/base/error.h"
@@ -129,9 +131,45 @@ class AddNode final : public Node {
   Value a_, b_, y_;
 };
 
+bool of_one_type(std::span<const Value> values) {
+  return std::ranges::all_of(values, [&](const Value& value) { return value.dtype() == values.front().dtype(); });
+}
+
+class CastNode final : public Node {
+ public:
+  CastNode(Value x, Value y) : x_(std::move(x)), y_(std::move(y)) {}
+  const char* name() const override { return "cast"; }
+  void backward(Context& context) override {
+    Stream& stream = context.stream();
+    for (const Gradient::Piece& piece : y_.grad().list()) {
+      const Tensor dx = Tensor::empty(stream, piece.tensor.shape(), x_.dtype());
+      kernels::copy(stream, {piece.tensor, dx});
+      x_.add_grad(stream, piece.of, dx, Own::kExclusive);
+    }
+    y_.grad().release();
+  }
+
+ private:
+  Value x_, y_;
+};
+
 }  // namespace
 
+Value cast(Context& context, const Value& x, DType dtype) {
+  if (x.dtype() == dtype) return x;
+  const Tensor y = Tensor::empty(context.stream(), x.shape(), dtype);
+  kernels::copy(context.stream(), {x.tensor(), y});
+  Value value(context, y, x.requires_grad());
+  if (value.requires_grad()) context.record(std::make_unique<CastNode>(x, value));
+  return value;
+}
+
 Value concat(Context& context, std::span<const Value> parts, std::span<const Place> places) {
+  if (!of_one_type(parts)) {
+    std::vector<Value> alike;
+    for (const Value& part : parts) alike.push_back(cast(context, part, context.activations()));
+    return concat(context, alike, places);
+  }
   const Shape shape = concat_shape(parts);
   Tensor wide = common_buffer(parts, shape.c);
   if (!wide) wide = copied(context, parts, shape);
@@ -182,6 +220,9 @@ Value max_pool(Context& context, const Value& x, kernels::PoolOptions options, s
 }
 
 Value add(Context& context, const Value& a, const Value& b) {
+  if (a.dtype() != b.dtype()) {
+    return add(context, cast(context, a, context.activations()), cast(context, b, context.activations()));
+  }
   const Tensor y = Tensor::empty(context.stream(), a.shape(), a.dtype());
   const Range all{0, a.shape().c};
   kernels::sum_pieces(context.stream(), {{{all, a.tensor()}, {all, b.tensor()}}, y});

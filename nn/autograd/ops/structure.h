@@ -16,6 +16,9 @@ Value upsample(Context& context, const Value& x, int factor = 2, std::span<const
 /// Max pooling; the gradient goes to the first largest value of each window.
 Value max_pool(Context& context, const Value& x, kernels::PoolOptions options, std::span<const Place> places = {});
 
+/// The same numbers in f32 or bf16; x itself where it has that type. The gradient is cast back.
+Value cast(Context& context, const Value& x, DType dtype);
+
 /// a + b, of one shape.
 Value add(Context& context, const Value& a, const Value& b);
 
