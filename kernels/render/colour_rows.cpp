@@ -15,110 +15,115 @@ namespace HWY_NAMESPACE {
 namespace {
 
 using Floats = hn::Vec<Wide>;
-using WideInt = hn::RebindToSigned<Wide>;
+using WideInt = hn::RebindToUnsigned<Wide>;
 using Ints = hn::Vec<WideInt>;
-using WideByte = hn::Rebind<std::uint8_t, Wide>;
 
-/// A unit of pixels, channel by channel.
-struct Planes {
-  alignas(64) std::uint8_t h[cpu::kRowUnit], s[cpu::kRowUnit], v[cpu::kRowUnit];
-};
+// Whole numbers below 2^23 plus this have their bits at the low end of the sum.
+constexpr float kToBits = 8388608.0f;
 
-HWY_INLINE void store_bytes(Ints value, std::uint8_t* to) {
-  const WideByte d8;
-  hn::StoreU(hn::DemoteTo(d8, value), d8, to);
-}
-HWY_INLINE Floats load_bytes(const std::uint8_t* from) {
-  return hn::ConvertTo(Wide(), hn::PromoteTo(WideInt(), hn::LoadU(WideByte(), from)));
+/// a * b + 2048, divided by 4096 and rounded down; whole numbers below 2^24, so that every step is exact.
+HWY_INLINE Floats scaled(Floats a, Floats b) {
+  const Wide d;
+  return hn::Floor(hn::Mul(hn::Add(hn::Mul(a, b), hn::Set(d, 2048.0f)), hn::Set(d, 1.0f / 4096.0f)));
 }
 
-/// (a * b + 2048) >> 12 of whole numbers whose product a float holds.
-HWY_INLINE Ints scaled(Floats a, Floats b) {
-  const WideInt di;
-  return hn::ShiftRight<12>(hn::Add(hn::ConvertTo(di, hn::Mul(a, b)), hn::Set(di, 2048)));
-}
+HWY_INLINE Ints bits_of(Floats whole) { return hn::BitCast(WideInt(), hn::Add(whole, hn::Set(Wide(), kToBits))); }
 
 /// bgr_to_hsv(). Both of its reciprocals come from one division: 1 / (v d) times d and times v is off by less than
 /// their distance from a half, so that they round to the same whole numbers.
-HWY_INLINE void to_hsv(Ints b, Ints g, Ints r, Ints& h, Ints& s, Ints& v) {
+HWY_INLINE void to_hsv(Floats b, Floats g, Floats r, Floats& h, Floats& s, Floats& v) {
   const Wide d;
-  const WideInt di;
+  const auto zero = hn::Zero(d);
   v = hn::Max(b, hn::Max(g, r));
   const auto range = hn::Sub(v, hn::Min(b, hn::Min(g, r)));
   const auto twice = hn::Add(range, range);
   const auto if_green = hn::Add(hn::Sub(b, r), twice), if_blue = hn::Add(hn::Sub(r, g), hn::Add(twice, twice));
   const auto n = hn::IfThenElse(hn::Eq(v, r), hn::Sub(g, b), hn::IfThenElse(hn::Eq(v, g), if_green, if_blue));
-  const auto fv = hn::ConvertTo(d, v), fd = hn::ConvertTo(d, range);
-  const auto both = hn::IfThenElseZero(hn::Gt(fd, hn::Zero(d)), hn::Div(hn::Set(d, 1.0f), hn::Mul(fv, fd)));
-  s = scaled(fd, hn::Round(hn::Mul(hn::Mul(fd, hn::Set(d, 255.0f * 4096.0f)), both)));
-  h = scaled(hn::ConvertTo(d, n), hn::Round(hn::Mul(hn::Mul(fv, hn::Set(d, 30.0f * 4096.0f)), both)));
-  h = hn::Add(h, hn::IfThenElseZero(hn::Lt(h, hn::Zero(di)), hn::Set(di, 180)));
+  const auto both = hn::IfThenElseZero(hn::Gt(range, zero), hn::Div(hn::Set(d, 1.0f), hn::Mul(v, range)));
+  s = scaled(range, hn::Round(hn::Mul(hn::Mul(range, hn::Set(d, 255.0f * 4096.0f)), both)));
+  h = scaled(n, hn::Round(hn::Mul(hn::Mul(v, hn::Set(d, 30.0f * 4096.0f)), both)));
+  h = hn::Add(h, hn::IfThenElseZero(hn::Lt(h, zero), hn::Set(d, 180.0f)));
 }
 
-/// hsv_to_bgr() of bytes as floats.
-HWY_INLINE void to_bgr(Floats h, Floats s, Floats v, Ints& b, Ints& g, Ints& r) {
+/// hsv_to_bgr(), as a pixel.
+HWY_INLINE Ints to_pixel(Floats h, Floats s, Floats v) {
   const Wide d;
-  const WideInt di;
   h = hn::Mul(h, hn::Set(d, 6.0f / 180.0f));
   s = hn::Mul(s, hn::Set(d, 1.0f / 255.0f));
   v = hn::Mul(v, hn::Set(d, 1.0f / 255.0f));
-  const auto sector = hn::ConvertTo(di, h);
-  const auto f = hn::Sub(h, hn::ConvertTo(d, sector));
-  const auto vs = hn::Mul(v, s), vsf = hn::Mul(vs, f), full = hn::Set(d, 255.0f);
-  const auto top = hn::ConvertTo(di, hn::Mul(v, full));
-  const auto low = hn::ConvertTo(di, hn::Mul(hn::Sub(v, vs), full));
-  const auto falling = hn::ConvertTo(di, hn::Mul(hn::Sub(v, vsf), full));
-  const auto rising = hn::ConvertTo(di, hn::Mul(hn::Sub(v, hn::Sub(vs, vsf)), full));
-  const auto is = [&](int n) HWY_ATTR { return hn::Eq(sector, hn::Set(di, n)); };
-  const auto below = [&](int n) HWY_ATTR { return hn::Lt(sector, hn::Set(di, n)); };
-  const auto choose = [](auto mask, Ints yes, Ints no) HWY_ATTR { return hn::IfThenElse(mask, yes, no); };
-  b = choose(below(2), low, choose(is(2), rising, choose(below(5), top, falling)));
-  g = choose(is(0), rising, choose(below(3), top, choose(is(3), falling, low)));
-  r = choose(is(0), top, choose(is(1), falling, choose(below(4), low, choose(is(5), top, rising))));
+  const auto vs = hn::Mul(v, s), vsf = hn::Mul(vs, hn::Sub(h, hn::Trunc(h)));
+  const auto low = hn::Sub(v, vs), falling = hn::Sub(v, vsf), rising = hn::Sub(v, hn::Sub(vs, vsf));
+  const auto below = [&](float sector, Floats yes, Floats no)
+                         HWY_ATTR { return hn::IfThenElse(hn::Lt(h, hn::Set(d, sector)), yes, no); };
+  const auto b = below(2, low, below(3, rising, below(5, v, falling)));
+  const auto g = below(1, rising, below(3, v, below(4, falling, low)));
+  const auto r = below(1, v, below(2, falling, below(4, low, below(5, rising, below(6, v, rising)))));
+  const auto byte = [&](Floats share) HWY_ATTR { return bits_of(hn::Trunc(hn::Mul(share, hn::Set(d, 255.0f)))); };
+  return hn::Or3(byte(b), hn::ShiftLeft<8>(byte(g)), hn::ShiftLeft<16>(byte(r)));  // the high bits fall out
 }
 
-void unit_to_hsv(const std::uint8_t* row, Planes& to) {
-  const WideInt di;
-  const auto byte = hn::Set(di, 255);
-  for (int i = 0; i < cpu::kRowUnit; i += static_cast<int>(hn::Lanes(di))) {
-    const auto pixel = hn::LoadU(di, reinterpret_cast<const std::int32_t*>(row + 4 * i));
-    Ints h, s, v;
-    to_hsv(hn::And(pixel, byte), hn::And(hn::ShiftRight<8>(pixel), byte), hn::And(hn::ShiftRight<16>(pixel), byte), h,
-           s, v);
-    store_bytes(h, to.h + i);
-    store_bytes(s, to.s + i);
-    store_bytes(v, to.v + i);
-  }
-}
-
-void unit_to_bgr(const Planes& from, std::uint8_t* row) {
-  const WideInt di;
-  for (int i = 0; i < cpu::kRowUnit; i += static_cast<int>(hn::Lanes(di))) {
-    Ints b, g, r;
-    to_bgr(load_bytes(from.h + i), load_bytes(from.s + i), load_bytes(from.v + i), b, g, r);
-    const auto pixel = hn::Or(b, hn::Or(hn::ShiftLeft<8>(g), hn::ShiftLeft<16>(r)));
-    hn::StoreU(pixel, di, reinterpret_cast<std::int32_t*>(row + 4 * i));
-  }
-}
-
-/// plane[i] = table[plane[i]], by looking each byte up in the table's sixteenths: one of them has it, the others give
-/// 0.
-void look_up(const std::uint8_t* table, std::uint8_t* plane) {
 #if HWY_TARGET == HWY_SCALAR
-  for (int i = 0; i < cpu::kRowUnit; ++i) plane[i] = table[plane[i]];
+
+template <int kParts>
+Ints look_up(const std::uint8_t* table, Ints packed) {
+  std::uint32_t found = 0;
+  for (int i = 0; i < 32; i += 8) found |= std::uint32_t{table[hn::GetLane(packed) >> i & 255]} << i;
+  return hn::Set(WideInt(), found);
+}
+
 #else
-  const hn::CappedTag<std::uint8_t, cpu::kRowUnit> d;
-  for (int i = 0; i < cpu::kRowUnit; i += static_cast<int>(hn::Lanes(d))) {
-    const auto index = hn::Load(d, plane + i);
-    auto found = hn::Zero(d);
-    for (int part = 0; part < 256; part += 16) {
-      const auto inside = hn::Xor(index, hn::Set(d, static_cast<std::uint8_t>(part)));  // 0..15, or more
-      const auto place = hn::SaturatedAdd(inside, hn::Set(d, 0x70));                    // or with the highest bit
-      found = hn::Or(found, hn::TableLookupBytesOr0(hn::LoadDup128(d, table + part), place));
-    }
-    hn::Store(found, d, plane + i);
+
+/// Each byte's place in a table of kParts times sixteen. Each part is asked for the low four bits, then the higher bits
+/// choose, halving the number of answers.
+template <int kParts>
+HWY_INLINE Ints look_up(const std::uint8_t* table, Ints packed) {
+  const hn::Repartition<std::uint8_t, WideInt> d;
+  const auto index = hn::BitCast(d, packed), low = hn::And(index, hn::Set(d, 15));
+  hn::Vec<decltype(d)> found[16];
+  for (int i = 0; i < kParts; ++i) found[i] = hn::TableLookupBytes(hn::LoadDup128(d, table + 16 * i), low);
+  for (int bit = 16, count = kParts; count > 1; bit *= 2, count = (count + 1) / 2) {
+    const auto is_set = hn::TestBit(index, hn::Set(d, static_cast<std::uint8_t>(bit)));
+    for (int i = 0; i < count / 2; ++i) found[i] = hn::IfThenElse(is_set, found[2 * i + 1], found[2 * i]);
+    if (count % 2 == 1) found[count / 2] = found[count - 1];
   }
+  return hn::BitCast(WideInt(), found[0]);
+}
+
 #endif
+
+/// Hue, saturation and value of four vectors of pixels: byte k of each number belongs to vector k. The tables do not
+/// mind the order, and no byte changes its lane.
+struct Packed {
+  Ints h, s, v;
+};
+
+template <int kByte>
+HWY_INLINE Floats byte_of(Ints packed) {
+  return hn::ConvertTo(Wide(), hn::BitCast(hn::RebindToSigned<Wide>(),
+                                           hn::And(hn::ShiftRight<8 * kByte>(packed), hn::Set(WideInt(), 255u))));
+}
+
+template <int kByte>
+HWY_INLINE Ints at_byte(Floats whole) {
+  return hn::ShiftLeft<8 * kByte>(hn::And(bits_of(whole), hn::Set(WideInt(), 255u)));
+}
+
+template <int kByte>
+HWY_INLINE void add_pixels(const std::uint8_t* row, Packed& to) {
+  const WideInt di;
+  const auto pixels = hn::LoadU(di, reinterpret_cast<const std::uint32_t*>(row) + kByte * hn::Lanes(di));
+  Floats h, s, v;
+  to_hsv(byte_of<0>(pixels), byte_of<1>(pixels), byte_of<2>(pixels), h, s, v);
+  to.h = hn::Or(to.h, at_byte<kByte>(h));
+  to.s = hn::Or(to.s, at_byte<kByte>(s));
+  to.v = hn::Or(to.v, at_byte<kByte>(v));
+}
+
+template <int kByte>
+HWY_INLINE void store_pixels(const Packed& from, std::uint8_t* row) {
+  const WideInt di;
+  hn::StoreU(to_pixel(byte_of<kByte>(from.h), byte_of<kByte>(from.s), byte_of<kByte>(from.v)), di,
+             reinterpret_cast<std::uint32_t*>(row) + kByte * hn::Lanes(di));
 }
 
 /// The order of the bytes of four pixels in twelve.
@@ -148,13 +153,22 @@ void mix_row(double ratio, const std::uint8_t* other, int count, std::uint8_t* r
 }
 
 void shift_colours(const RenderPlan& plan, int count, std::uint8_t* row) {
-  Planes planes;
-  for (int i = 0; i < count; i += cpu::kRowUnit, row += 4 * cpu::kRowUnit) {
-    unit_to_hsv(row, planes);
-    look_up(plan.hue, planes.h);
-    look_up(plan.saturation, planes.s);
-    look_up(plan.value, planes.v);
-    unit_to_bgr(planes, row);
+  const WideInt di;
+  const int unit = 4 * static_cast<int>(hn::Lanes(di));  // divides kRowUnit
+  constexpr int kHueParts = 12;                          // of 180 values
+  for (int i = 0; i < count; i += unit, row += 4 * unit) {
+    Packed packed{hn::Zero(di), hn::Zero(di), hn::Zero(di)};
+    add_pixels<0>(row, packed);
+    add_pixels<1>(row, packed);
+    add_pixels<2>(row, packed);
+    add_pixels<3>(row, packed);
+    packed.h = look_up<kHueParts>(plan.hue, packed.h);
+    packed.s = look_up<16>(plan.saturation, packed.s);
+    packed.v = look_up<16>(plan.value, packed.v);
+    store_pixels<0>(packed, row);
+    store_pixels<1>(packed, row);
+    store_pixels<2>(packed, row);
+    store_pixels<3>(packed, row);
   }
 }
 

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "boxcar/kernels/render/render_math.h"
@@ -10,6 +12,9 @@
 
 namespace boxcar::kernels::cpu {
 namespace {
+
+/// Rows of numbers are read and written in whole vectors.
+constexpr std::size_t kSpare = 16;
 
 /// What samplers are made of.
 struct View {
@@ -56,8 +61,11 @@ class ScaledSampler final : public PictureSampler {
       offset_.push_back(3 * left_.back());
       fx_.push_back(at - static_cast<float>(left_.back()));
     }
+    fx_.resize(fx_.size() + kSpare);
     is_shift_ = view.picture.inverse[0] == 1 && fx_.front() == 0;
-    for (int i = 0; i < view.picture.tile_count; ++i) columns_[i] = columns_of(view.picture.tiles[i]);
+    for (int i = 0; i < view.picture.tile_count; ++i) {
+      columns_[i] = columns_of(view.picture.tiles[i], is_open(view.picture, i));
+    }
     for (KeptRow& row : kept_) row.pixels.resize(std::size_t{4} * view.width());
   }
 
@@ -67,11 +75,13 @@ class ScaledSampler final : public PictureSampler {
     const int upper = floor_int(at);
     const float fy = at - static_cast<float>(upper);
     if (is_shift_ && fy == 0) return copy_row(upper, out);
-    blend_rows(resampled(upper), resampled(upper + 1), fy, view_.width(), out);
+    const float* above = resampled(upper);
+    blend_rows(above, resampled(upper + 1), fy, view_.width(), out);
   }
 
  private:
-  /// The columns of which a tile holds both neighbours, and those before and after of which it holds one.
+  /// The columns of which a tile holds both neighbours and covers them alone, and those before and after of which it
+  /// holds one.
   struct Columns {
     int touched_begin = 0, held_begin = 0, held_end = 0, touched_end = 0;
   };
@@ -90,7 +100,7 @@ class ScaledSampler final : public PictureSampler {
     for (int i = 0; i < view_.picture.tile_count; ++i) {
       const Tile& t = view_.picture.tiles[i];
       const int first = std::max(t.x1 - left_.front(), 0), last = std::min(t.x2 - left_.front(), view_.width());
-      if (y < t.y1 || y >= t.y2 || first >= last) continue;
+      if (!shows(t, y) || first >= last) continue;
       copy_pixels(pixel(t, left_.front() + first, y), last - first, out + 4 * first);
     }
   }
@@ -100,7 +110,7 @@ class ScaledSampler final : public PictureSampler {
   }
 
   /// Canvas columns go up or down with the output's: each of the sets is one range.
-  Columns columns_of(const Tile& t) const {
+  Columns columns_of(const Tile& t, bool open) const {
     const auto range = [&](auto&& is_in) {
       const auto first = std::find_if(left_.begin(), left_.end(), is_in);
       const auto last = std::find_if_not(first, left_.end(), is_in);
@@ -108,7 +118,7 @@ class ScaledSampler final : public PictureSampler {
     };
     const auto [touched, touched_end] = range([&](int x) { return x >= t.x1 - 1 && x < t.x2; });
     const auto [held, held_end] = range([&](int x) { return x >= t.x1 && x < t.x2 - 1; });
-    if (held == held_end) return {touched, touched_end, touched_end, touched_end};
+    if (held == held_end || !open) return {touched, touched_end, touched_end, touched_end};
     return {touched, held, held_end, touched_end};
   }
 
@@ -118,22 +128,38 @@ class ScaledSampler final : public PictureSampler {
     row.y = y;
     return row.pixels.data();
   }
-  void resample(int y, float* out) const {
-    std::fill_n(out, std::size_t{4} * view_.width(), static_cast<float>(view_.fill));
+  void resample(int y, float* out) {
+    const int ahead = y - std::exchange(last_resampled_, y);  // as far as the last row was
+    fill_gaps(y, out);
     for (int i = 0; i < view_.picture.tile_count; ++i) {
       const Tile& t = view_.picture.tiles[i];
-      if (y < t.y1 || y >= t.y2) continue;
+      if (!shows(t, y)) continue;
       const Columns& c = columns_[i];
-      const int held_begin = is_open(view_.picture, i) ? c.held_begin : c.touched_end;
-      const int held_end = is_open(view_.picture, i) ? c.held_end : c.touched_end;
-      for (int x = c.touched_begin; x < held_begin; ++x) blend_column(y, x, out + 4 * x);
-      if (held_begin < held_end) {
+      for (int x = c.touched_begin; x < c.held_begin; ++x) blend_column(y, x, out + 4 * x);
+      if (c.held_begin < c.held_end) {
         const SourceImage& image = view_.images[t.source];
-        const std::int64_t start = 3 * (std::int64_t{y - t.dy} * image.width - t.dx);
-        blend_columns(image.pixels, start, offset_.data() + held_begin, fx_.data() + held_begin, held_end - held_begin,
-                      out + 4 * held_begin);
+        const std::int64_t pitch = std::int64_t{3} * image.width, start = (y - t.dy) * pitch - 3 * t.dx;
+        blend_columns(image.pixels, start, offset_.data() + c.held_begin, fx_.data() + c.held_begin, ahead * pitch,
+                      c.held_end - c.held_begin, out + 4 * c.held_begin);
       }
-      for (int x = held_end; x < c.touched_end; ++x) blend_column(y, x, out + 4 * x);
+      for (int x = c.held_end; x < c.touched_end; ++x) blend_column(y, x, out + 4 * x);
+    }
+  }
+  static bool shows(const Tile& t, int y) { return y >= t.y1 && y < t.y2; }
+  /// Columns that no tile touches in canvas row y.
+  void fill_gaps(int y, float* out) const {
+    for (int x = 0; x < view_.width();) {
+      int next = view_.width();
+      bool touched = false;
+      for (int i = 0; i < view_.picture.tile_count; ++i) {
+        const Columns& c = columns_[i];
+        if (!shows(view_.picture.tiles[i], y) || c.touched_end <= x) continue;
+        touched = c.touched_begin <= x;
+        next = touched ? c.touched_end : std::min(next, c.touched_begin);
+        if (touched) break;
+      }
+      if (!touched) std::fill(out + 4 * x, out + 4 * next, static_cast<float>(view_.fill));
+      x = next;
     }
   }
   /// Whoever owns the neighbours.
@@ -153,6 +179,7 @@ class ScaledSampler final : public PictureSampler {
   bool is_shift_ = false;
   std::array<Columns, kMaxTiles> columns_;
   std::array<KeptRow, 2> kept_;  // by even and odd
+  int last_resampled_ = 0;
 };
 
 /// Any picture: each row is cut into runs of pixels inside one tile or outside of all; what lies between is made pixel
@@ -167,14 +194,13 @@ class FreeSampler final : public PictureSampler {
   }
 
   void row(int y, std::uint8_t* out) override {
+    down_ = y - std::exchange(last_row_, y);
     for (int x = view_.x1, count = 0; x < view_.x2; x += count, out += std::ptrdiff_t{4} * count) {
       count = run(x, y, out);
     }
   }
 
  private:
-  static constexpr std::size_t kSpare = 16;  // points are written in whole vectors
-
   /// Makes pixels from x on; how many.
   int run(int x, int y, std::uint8_t* out) {
     const CanvasPoint at = map_to_canvas(view_.picture, x, y);
@@ -182,7 +208,7 @@ class FreeSampler final : public PictureSampler {
       const SourceImage& image = view_.images[tile->source];
       const RowPoints points{offset_.data(), fx_.data(), fy_.data()};
       const int count = points_in_tile(view_.picture, *tile, image, x, view_.x2, y, points);
-      sample_points(image, points, count, out);
+      sample_points(image, points, ahead(image), count, out);
       if (count > 0) return count;
     } else if (const int count = points_outside(view_.picture, x, view_.x2, y); count > 0) {
       std::fill_n(out, std::size_t{4} * count, view_.fill);
@@ -190,6 +216,13 @@ class FreeSampler final : public PictureSampler {
     }
     store_pixel(sample_canvas(view_.picture, view_.images.data(), at, view_.fill), out);
     return 1;
+  }
+  /// From a pixel to the one below it (or above, if rows are made that way), in bytes of the image.
+  std::int64_t ahead(const SourceImage& image) const {
+    const float* m = view_.picture.inverse;
+    if (!is_near(m[1]) || !is_near(m[4])) return 0;
+    const std::int64_t right = std::lround(m[1] * down_), below = std::lround(m[4] * down_);
+    return 3 * (below * image.width + right);
   }
   const Tile* find(CanvasPoint at) const {
     const auto holds = [&](const Tile* t) {
@@ -204,6 +237,7 @@ class FreeSampler final : public PictureSampler {
   View view_;
   std::array<const Tile*, kMaxTiles> open_ = {};
   int open_count_ = 0;
+  int last_row_ = 0, down_ = 1;
   std::vector<std::int32_t> offset_;
   std::vector<float> fx_, fy_;
 };

@@ -3,6 +3,7 @@
 #define HWY_TARGET_INCLUDE "boxcar/kernels/render/sample_rows.cpp"
 #include <hwy/foreach_target.h>
 // After foreach_target, which includes this file once for each instruction set.
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include <algorithm>
@@ -73,26 +74,59 @@ HWY_INLINE int count_while(int x, int end, Visit&& visit) {
   return end - begin;
 }
 
-// Pixels as vectors of four floats, the last of no meaning; channel by channel where there are no vectors.
-constexpr int kChannelStep = HWY_TARGET == HWY_SCALAR ? 1 : 4;
+#if HWY_TARGET == HWY_SCALAR
 
-HWY_INLINE hn::Vec<Four> left_pixel(const std::uint8_t* p) {
-  const hn::Rebind<std::uint8_t, Four> d8;
-  const hn::RebindToSigned<Four> di;
-  return hn::ConvertTo(Four(), hn::PromoteTo(di, hn::LoadU(d8, p)));
+void sample_point(const SourceImage& image, const RowPoints& points, int i, std::uint8_t* out) {
+  const std::ptrdiff_t pitch = std::ptrdiff_t{3} * image.width;
+  const std::uint8_t* p = image.pixels + points.offset[i];
+  for (int c = 0; c < 3; ++c, ++p)
+    out[c] = bilinear_byte(p[0], p[3], p[pitch], p[pitch + 3], points.fx[i], points.fy[i]);
 }
 
-/// The pixel after p. Nothing beyond it is read: it may be the last one of an image.
-HWY_INLINE hn::Vec<Four> right_pixel(const std::uint8_t* p) {
-#if HWY_TARGET == HWY_SCALAR
-  return left_pixel(p + 3);
+void blend_column(const std::uint8_t* p, float fx, float* out) {
+  for (int c = 0; c < 3; ++c) {
+    const float left = p[c], right = p[c + 3];
+    out[c] = left + fx * (right - left);
+  }
+}
+
 #else
-  const hn::Rebind<std::uint8_t, Four> d8;
-  const hn::RebindToSigned<Four> di;
-  const hn::Repartition<std::uint32_t, decltype(d8)> d32;
-  const auto bytes = hn::BitCast(d8, hn::ShiftRight<8>(hn::BitCast(d32, hn::LoadU(d8, p + 2))));
-  return hn::ConvertTo(Four(), hn::PromoteTo(di, bytes));
-#endif
+
+// So many pixels at once, in vectors of four floats a pixel; the fourth has no meaning.
+constexpr int kGroup = HWY_HAVE_SCALABLE ? 1 : std::min(HWY_MAX_BYTES / 16, 4);
+template <int kPixels>
+using Group = hn::CappedTag<float, 4 * kPixels>;
+
+/// Four bytes each at p[start + offset[0]], p[start + offset[1]], ...
+template <int kPixels>
+HWY_INLINE auto words(const std::uint8_t* p, std::int64_t start, const std::int32_t* offset) {
+  const hn::CappedTag<std::uint32_t, kPixels> d;
+  const auto word = [&](int i) HWY_ATTR {
+    std::uint32_t bits;
+    std::memcpy(&bits, p + (start + offset[i]), sizeof bits);
+    return hn::Set(d, bits);
+  };
+  if constexpr (kPixels == 1) return word(0);
+  if constexpr (kPixels == 2) return hn::OddEven(word(1), word(0));
+  if constexpr (kPixels == 4)
+    return hn::ConcatLowerLower(d, hn::OddEven(word(3), word(2)), hn::OddEven(word(1), word(0)));
+}
+
+template <int kPixels, class Words>
+HWY_INLINE hn::Vec<Group<kPixels> > to_floats(Words bytes) {
+  const Group<kPixels> d;
+  const hn::Rebind<std::uint8_t, Group<kPixels> > d8;
+  const hn::RebindToSigned<Group<kPixels> > di;
+  return hn::ConvertTo(d, hn::PromoteTo(di, hn::BitCast(d8, bytes)));
+}
+
+/// f[0] four times, then f[1] four times, ...; up to four numbers of f are read.
+template <int kPixels>
+HWY_INLINE hn::Vec<Group<kPixels> > four_each(const float* f) {
+  const Group<kPixels> d;
+  if constexpr (kPixels == 1) return hn::Set(d, f[0]);
+  alignas(64) static constexpr std::int32_t kPlaces[16] = {0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3};
+  return hn::TableLookupLanes(hn::LoadDup128(d, f), hn::SetTableIndices(d, kPlaces));
 }
 
 template <class V>
@@ -100,11 +134,37 @@ HWY_INLINE V blend(V from, V to, V share) {
   return hn::Add(from, hn::Mul(share, hn::Sub(to, from)));
 }
 
-template <class D>
-HWY_INLINE void store_bytes(hn::Vec<D> value, D, std::uint8_t* to) {
-  const hn::Rebind<std::uint8_t, D> d8;
-  hn::StoreU(hn::DemoteTo(d8, hn::NearestInt(value)), d8, to);
+/// Between each left neighbour, at p[start + offset[i]], and the right one. Nothing beyond that is read: it may be the
+/// last pixel of an image.
+template <int kPixels>
+HWY_INLINE hn::Vec<Group<kPixels> > between(const std::uint8_t* p, std::int64_t start, const std::int32_t* offset,
+                                            hn::Vec<Group<kPixels> > fx) {
+  const auto left = to_floats<kPixels>(words<kPixels>(p, start, offset));
+  const auto right = to_floats<kPixels>(hn::ShiftRight<8>(words<kPixels>(p, start + 2, offset)));
+  return blend(left, right, fx);
 }
+
+/// As round_to_byte(); the byte lies at the low end of the sum.
+template <class D>
+HWY_INLINE void store_bytes(hn::Vec<D> value, D d, std::uint8_t* to) {
+  const hn::Rebind<std::uint8_t, D> d8;
+  const hn::RebindToUnsigned<D> du;
+  hn::StoreU(hn::TruncateTo(d8, hn::BitCast(du, hn::Add(value, hn::Set(d, 8388608.0f)))), d8, to);
+}
+
+template <int kPixels>
+HWY_INLINE void sample_group(const SourceImage& image, const RowPoints& points, std::int64_t ahead, int i,
+                             std::uint8_t* out) {
+  const std::int32_t* offset = points.offset + i;
+  const std::int64_t pitch = std::int64_t{3} * image.width;
+  hwy::Prefetch(image.pixels + (pitch + offset[0] + ahead));
+  const auto fx = four_each<kPixels>(points.fx + i), fy = four_each<kPixels>(points.fy + i);
+  const auto above = between<kPixels>(image.pixels, 0, offset, fx);
+  const auto below = between<kPixels>(image.pixels, pitch, offset, fx);
+  store_bytes(blend(above, below, fy), Group<kPixels>(), out + 4 * i);
+}
+
+#endif
 
 }  // namespace
 
@@ -142,36 +202,45 @@ int points_outside(const Picture& picture, int x, int end, int y) {
   });
 }
 
-void sample_points(const SourceImage& image, const RowPoints& points, int count, std::uint8_t* out) {
-  const Four d;
-  const std::ptrdiff_t pitch = std::ptrdiff_t{3} * image.width;
-  for (int i = 0; i < count; ++i) {
-    const std::uint8_t* upper = image.pixels + points.offset[i];
-    const std::uint8_t* lower = upper + pitch;
-    const auto fx = hn::Set(d, points.fx[i]), fy = hn::Set(d, points.fy[i]);
-    for (int c = 0; c < 3; c += kChannelStep) {
-      const auto above = blend(left_pixel(upper + c), right_pixel(upper + c), fx);
-      const auto below = blend(left_pixel(lower + c), right_pixel(lower + c), fx);
-      store_bytes(blend(above, below, fy), d, out + 4 * i + c);
-    }
-  }
+void sample_points(const SourceImage& image, const RowPoints& points, std::int64_t ahead, int count,
+                   std::uint8_t* out) {
+  int i = 0;
+#if HWY_TARGET == HWY_SCALAR
+  (void)ahead;
+  for (; i < count; ++i) sample_point(image, points, i, out + 4 * i);
+#else
+  for (; i + kGroup <= count; i += kGroup) sample_group<kGroup>(image, points, ahead, i, out);
+  for (; i < count; ++i) sample_group<1>(image, points, ahead, i, out);
+#endif
 }
 
 void blend_columns(const std::uint8_t* pixels, std::int64_t start, const std::int32_t* offset, const float* fx,
-                   int count, float* out) {
-  const Four d;
-  for (int i = 0; i < count; ++i) {
-    const std::uint8_t* p = pixels + (start + offset[i]);
-    for (int c = 0; c < 3; c += kChannelStep) {
-      hn::StoreU(blend(left_pixel(p + c), right_pixel(p + c), hn::Set(d, fx[i])), d, out + 4 * i + c);
-    }
+                   std::int64_t ahead, int count, float* out) {
+  int i = 0;
+#if HWY_TARGET == HWY_SCALAR
+  (void)ahead;
+  for (; i < count; ++i) blend_column(pixels + (start + offset[i]), fx[i], out + 4 * i);
+#else
+  for (; i + kGroup <= count; i += kGroup) {
+    hwy::Prefetch(pixels + (start + offset[i] + ahead));
+    hn::StoreU(between<kGroup>(pixels, start, offset + i, four_each<kGroup>(fx + i)), Group<kGroup>(), out + 4 * i);
   }
+  for (; i < count; ++i) {
+    hn::StoreU(between<1>(pixels, start, offset + i, four_each<1>(fx + i)), Group<1>(), out + 4 * i);
+  }
+#endif
 }
 
 void blend_rows(const float* upper, const float* lower, float fy, int count, std::uint8_t* out) {
+#if HWY_TARGET == HWY_SCALAR
+  for (int i = 0; i < 4 * count; ++i) out[i] = round_to_byte(upper[i] + fy * (lower[i] - upper[i]));
+#else
   for_short_vectors(4 * std::int64_t{count}, [&](auto d, std::int64_t i) HWY_ATTR {
-    store_bytes(blend(hn::LoadU(d, upper + i), hn::LoadU(d, lower + i), hn::Set(d, fy)), d, out + i);
+    if constexpr (hn::MaxLanes(d) >= 4) {
+      store_bytes(blend(hn::LoadU(d, upper + i), hn::LoadU(d, lower + i), hn::Set(d, fy)), d, out + i);
+    }
   });
+#endif
 }
 
 void copy_pixels(const std::uint8_t* bgr, int count, std::uint8_t* out) {
@@ -209,12 +278,13 @@ int points_in_tile(const Picture& picture, const Tile& tile, const SourceImage& 
 int points_outside(const Picture& picture, int x, int end, int y) {
   return HWY_DYNAMIC_DISPATCH(points_outside)(picture, x, end, y);
 }
-void sample_points(const SourceImage& image, const RowPoints& points, int count, std::uint8_t* out) {
-  HWY_DYNAMIC_DISPATCH(sample_points)(image, points, count, out);
+void sample_points(const SourceImage& image, const RowPoints& points, std::int64_t ahead, int count,
+                   std::uint8_t* out) {
+  HWY_DYNAMIC_DISPATCH(sample_points)(image, points, ahead, count, out);
 }
 void blend_columns(const std::uint8_t* pixels, std::int64_t start, const std::int32_t* offset, const float* fx,
-                   int count, float* out) {
-  HWY_DYNAMIC_DISPATCH(blend_columns)(pixels, start, offset, fx, count, out);
+                   std::int64_t ahead, int count, float* out) {
+  HWY_DYNAMIC_DISPATCH(blend_columns)(pixels, start, offset, fx, ahead, count, out);
 }
 void blend_rows(const float* upper, const float* lower, float fy, int count, std::uint8_t* out) {
   HWY_DYNAMIC_DISPATCH(blend_rows)(upper, lower, fy, count, out);

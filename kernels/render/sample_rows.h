@@ -27,13 +27,16 @@ int points_in_tile(const Picture& picture, const Tile& tile, const SourceImage& 
 /// From output pixel (x, y) on, how many pixels before x = `end` have no neighbour in any tile.
 int points_outside(const Picture& picture, int x, int end, int y);
 
-/// `count` pixels at `points`, from a packed image.
-void sample_points(const SourceImage& image, const RowPoints& points, int count, std::uint8_t* out);
+// `ahead`: how many bytes further in the image the next row will look; that memory is asked for. Four numbers of fx
+// and fy are read at once: up to three beyond `count`.
+
+/// `count` pixels at `points`.
+void sample_points(const SourceImage& image, const RowPoints& points, std::int64_t ahead, int count, std::uint8_t* out);
 
 /// Between neighbours in one row of an image: `count` pixels of four floats. Left neighbours lie at byte
 /// start + offset[i] of the image.
 void blend_columns(const std::uint8_t* pixels, std::int64_t start, const std::int32_t* offset, const float* fx,
-                   int count, float* out);
+                   std::int64_t ahead, int count, float* out);
 
 /// upper + fy * (lower - upper), rounded: `count` pixels of four floats to four bytes.
 void blend_rows(const float* upper, const float* lower, float fy, int count, std::uint8_t* out);
