@@ -39,7 +39,8 @@ HWY_INLINE void to_hsv(Floats b, Floats g, Floats r, Floats& h, Floats& s, Float
   const auto twice = hn::Add(range, range);
   const auto if_green = hn::Add(hn::Sub(b, r), twice), if_blue = hn::Add(hn::Sub(r, g), hn::Add(twice, twice));
   const auto n = hn::IfThenElse(hn::Eq(v, r), hn::Sub(g, b), hn::IfThenElse(hn::Eq(v, g), if_green, if_blue));
-  const auto both = hn::IfThenElseZero(hn::Gt(range, zero), hn::Div(hn::Set(d, 1.0f), hn::Mul(v, range)));
+  const auto one = hn::Set(d, 1.0f);  // for a range of 0: then s and n are 0, whatever it is divided by
+  const auto both = hn::Div(one, hn::Max(hn::Mul(v, range), one));
   s = scaled(range, hn::Round(hn::Mul(hn::Mul(range, hn::Set(d, 255.0f * 4096.0f)), both)));
   h = scaled(n, hn::Round(hn::Mul(hn::Mul(v, hn::Set(d, 30.0f * 4096.0f)), both)));
   h = hn::Add(h, hn::IfThenElseZero(hn::Lt(h, zero), hn::Set(d, 180.0f)));
@@ -99,13 +100,16 @@ struct Packed {
 
 template <int kByte>
 HWY_INLINE Floats byte_of(Ints packed) {
-  return hn::ConvertTo(Wide(), hn::BitCast(hn::RebindToSigned<Wide>(),
-                                           hn::And(hn::ShiftRight<8 * kByte>(packed), hn::Set(WideInt(), 255u))));
+  auto byte = packed;
+  if constexpr (kByte > 0) byte = hn::ShiftRight<8 * kByte>(byte);
+  if constexpr (kByte < 3) byte = hn::And(byte, hn::Set(WideInt(), 255u));
+  return hn::ConvertTo(Wide(), hn::BitCast(hn::RebindToSigned<Wide>(), byte));
 }
 
 template <int kByte>
 HWY_INLINE Ints at_byte(Floats whole) {
-  return hn::ShiftLeft<8 * kByte>(hn::And(bits_of(whole), hn::Set(WideInt(), 255u)));
+  if constexpr (kByte == 0) return hn::And(bits_of(whole), hn::Set(WideInt(), 255u));
+  return hn::ShiftLeft<8 * kByte>(bits_of(whole));  // the high bits fall out
 }
 
 template <int kByte>
