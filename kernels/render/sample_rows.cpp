@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "boxcar/kernels/common/pixel_groups-inl.h"
 #include "boxcar/kernels/common/simd-inl.h"
 #include "boxcar/kernels/render/render_math.h"
 #include "boxcar/kernels/render/sample_rows.h"
@@ -92,56 +93,17 @@ void blend_column(const std::uint8_t* p, float fx, float* out) {
 
 #else
 
-// So many pixels at once, in vectors of four floats a pixel; the fourth has no meaning.
-constexpr int kGroup = HWY_HAVE_SCALABLE ? 1 : std::min(HWY_MAX_BYTES / 16, 4);
-template <int kPixels>
-using Group = hn::CappedTag<float, 4 * kPixels>;
-
-/// Four bytes each at p[start + offset[0]], p[start + offset[1]], ...
-template <int kPixels>
-HWY_INLINE auto words(const std::uint8_t* p, std::int64_t start, const std::int32_t* offset) {
-  const hn::CappedTag<std::uint32_t, kPixels> d;
-  const auto word = [&](int i) HWY_ATTR {
-    std::uint32_t bits;
-    std::memcpy(&bits, p + (start + offset[i]), sizeof bits);
-    return hn::Set(d, bits);
-  };
-  if constexpr (kPixels == 1) return word(0);
-  if constexpr (kPixels == 2) return hn::OddEven(word(1), word(0));
-  if constexpr (kPixels == 4)
-    return hn::ConcatLowerLower(d, hn::OddEven(word(3), word(2)), hn::OddEven(word(1), word(0)));
-}
-
-template <int kPixels, class Words>
-HWY_INLINE hn::Vec<Group<kPixels> > to_floats(Words bytes) {
-  const Group<kPixels> d;
-  const hn::Rebind<std::uint8_t, Group<kPixels> > d8;
-  const hn::RebindToSigned<Group<kPixels> > di;
-  return hn::ConvertTo(d, hn::PromoteTo(di, hn::BitCast(d8, bytes)));
-}
-
-/// f[0] four times, then f[1] four times, ...; up to four numbers of f are read.
-template <int kPixels>
-HWY_INLINE hn::Vec<Group<kPixels> > four_each(const float* f) {
-  const Group<kPixels> d;
-  if constexpr (kPixels == 1) return hn::Set(d, f[0]);
-  alignas(64) static constexpr std::int32_t kPlaces[16] = {0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3};
-  return hn::TableLookupLanes(hn::LoadDup128(d, f), hn::SetTableIndices(d, kPlaces));
-}
-
 template <class V>
 HWY_INLINE V blend(V from, V to, V share) {
   return hn::Add(from, hn::Mul(share, hn::Sub(to, from)));
 }
 
-/// Between each left neighbour, at p[start + offset[i]], and the right one. Nothing beyond that is read: it may be the
-/// last pixel of an image.
-template <int kPixels>
-HWY_INLINE hn::Vec<Group<kPixels> > between(const std::uint8_t* p, std::int64_t start, const std::int32_t* offset,
-                                            hn::Vec<Group<kPixels> > fx) {
-  const auto left = to_floats<kPixels>(words<kPixels>(p, start, offset));
-  const auto right = to_floats<kPixels>(hn::ShiftRight<8>(words<kPixels>(p, start + 2, offset)));
-  return blend(left, right, fx);
+/// Between each left neighbour, at p[start + offset[i]], and the right one.
+template <int kPixels, class V>
+HWY_INLINE V between(const std::uint8_t* p, std::int64_t start, const std::int32_t* offset, V fx) {
+  const Group<float, kPixels> d;
+  return blend(hn::ConvertTo(d, left_pixels<kPixels>(p, start, offset)),
+               hn::ConvertTo(d, right_pixels<kPixels>(p, start, offset)), fx);
 }
 
 /// As round_to_byte(); the byte lies at the low end of the sum.
@@ -161,7 +123,7 @@ HWY_INLINE void sample_group(const SourceImage& image, const RowPoints& points, 
   const auto fx = four_each<kPixels>(points.fx + i), fy = four_each<kPixels>(points.fy + i);
   const auto above = between<kPixels>(image.pixels, 0, offset, fx);
   const auto below = between<kPixels>(image.pixels, pitch, offset, fx);
-  store_bytes(blend(above, below, fy), Group<kPixels>(), out + 4 * i);
+  store_bytes(blend(above, below, fy), Group<float, kPixels>(), out + 4 * i);
 }
 
 #endif
@@ -223,10 +185,11 @@ void blend_columns(const std::uint8_t* pixels, std::int64_t start, const std::in
 #else
   for (; i + kGroup <= count; i += kGroup) {
     hwy::Prefetch(pixels + (start + offset[i] + ahead));
-    hn::StoreU(between<kGroup>(pixels, start, offset + i, four_each<kGroup>(fx + i)), Group<kGroup>(), out + 4 * i);
+    hn::StoreU(between<kGroup>(pixels, start, offset + i, four_each<kGroup>(fx + i)), Group<float, kGroup>(),
+               out + 4 * i);
   }
   for (; i < count; ++i) {
-    hn::StoreU(between<1>(pixels, start, offset + i, four_each<1>(fx + i)), Group<1>(), out + 4 * i);
+    hn::StoreU(between<1>(pixels, start, offset + i, four_each<1>(fx + i)), Group<float, 1>(), out + 4 * i);
   }
 #endif
 }
