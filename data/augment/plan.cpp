@@ -35,7 +35,9 @@ class PlanDrawer {
  private:
   bool happens(double probability) { return random_.uniform() < probability; }
   double open(double probability) const { return options_.mosaic_closed ? 0 : probability; }
-  std::size_t any_image() { return random_.below(static_cast<std::uint32_t>(sources_.count)); }
+  std::size_t any_partner() {
+    return sources_.partners[random_.below(static_cast<std::uint32_t>(sources_.partners.size()))];
+  }
 
   PlanSource take(std::size_t index) {
     sample_.sources.push_back(index);
@@ -64,7 +66,7 @@ class PlanDrawer {
     const MosaicCentre centre = draw_mosaic_centre(options_.imgsz, random_);
     const int first = static_cast<int>(sample_.sources.size());
     std::vector<PlanSource> images{take(index)};
-    while (static_cast<int>(images.size()) < options_.mosaic_images) images.push_back(take(any_image()));
+    while (static_cast<int>(images.size()) < options_.mosaic_images) images.push_back(take(any_partner()));
     std::vector<ResizedSize> sizes;
     for (const PlanSource& image : images) sizes.push_back(image.size);
     if (options_.mosaic_images == 9) {
@@ -92,7 +94,7 @@ class PlanDrawer {
 
   void mixup() {
     AugmentPlan& plan = sample_.plan;
-    const std::vector<PixelBox> partner = draw_picture(any_image(), plan.mixup_picture);
+    const std::vector<PixelBox> partner = draw_picture(any_partner(), plan.mixup_picture);
     plan.mixup = true;
     plan.mixup_ratio = draw_mixup_ratio(random_);
     boxes_.insert(boxes_.end(), partner.begin(), partner.end());
@@ -100,7 +102,7 @@ class PlanDrawer {
 
   void cutmix() {
     AugmentPlan& plan = sample_.plan;
-    const std::vector<PixelBox> partner = draw_picture(any_image(), plan.cutmix_picture);
+    const std::vector<PixelBox> partner = draw_picture(any_partner(), plan.cutmix_picture);
     const auto area = choose_cut_area(width_, height_, boxes_, random_);
     const auto inside = area ? boxes_in_cut(partner, *area) : std::vector<PixelBox>();
     if (inside.empty()) return;

@@ -25,7 +25,8 @@ struct PlanSource {
 
 /// The images a plan may draw from.
 struct PlanSources {
-  std::size_t count = 0;
+  /// Who may be the partner of the sample in a mosaic, in mixup and in cutmix; at least one, if there are any such.
+  std::span<const std::size_t> partners;
   /// Called once for each image that a plan shows, in the order of the tiles' `source` numbers. The
   /// labels must stay valid until the plan is drawn.
   std::function<PlanSource(std::size_t index)> get;
@@ -40,8 +41,8 @@ struct PlannedSample {
 /// The generator of a sample's plan: equal keys give equal plans.
 Random sample_random(std::uint64_t seed, int epoch, std::size_t index);
 
-/// Draws everything that happens to sample `index`, for an output of height x width. Partners of a
-/// mosaic, of mixup and of cutmix are uniform over all images, with replacement.
+/// Draws everything that happens to sample `index`, for an output of height x width. Partners
+/// are uniform over sources.partners, with replacement.
 PlannedSample draw_plan(const AugmentOptions& options, int height, int width, std::size_t index,
                         const PlanSources& sources, Random& random);
 

@@ -169,7 +169,8 @@ Image decode_jpeg(Bytes bytes, const ImageHeader& header, int channels, bool str
   const int stored = reader.components();
   Image image = stored == 4 ? cmyk_rows_to_bgr(rows, reader.height(), reader.width(), reader.inverted_cmyk())
                             : Image{reader.height(), reader.width(), stored, std::move(rows)};
-  return channels == 1 && image.channels == 3 ? bgr_to_grey(image) : image;
+  if (channels == 1 && image.channels == 3) return bgr_to_grey(image);
+  return image;
 }
 
 }  // namespace boxcar

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "boxcar/kernels/resample/byte_rows.h"
 #include "boxcar/runtime/base/error.h"
 
 namespace boxcar {
@@ -27,58 +28,33 @@ Tap tap_at(int i, int src, int dst) {
           static_cast<std::int32_t>(std::nearbyint(t * kOne))};
 }
 
-/// The horizontal taps, with byte offsets; at the borders the whole weight goes to the border pixel.
-std::vector<Tap> horizontal_taps(int src, int dst, int channels) {
-  std::vector<Tap> taps(static_cast<std::size_t>(dst));
+/// The horizontal taps; at the borders the whole weight goes to the border pixel. Each tap has a successor in the row
+/// where that has two pixels.
+kernels::ColumnTaps horizontal_taps(int src, int dst, int channels) {
+  constexpr auto kAll = static_cast<std::int32_t>(kOne);
+  kernels::ColumnTaps taps;
   for (int x = 0; x < dst; ++x) {
     Tap tap = tap_at(x, src, dst);
-    if (tap.index < 0) tap = {0, static_cast<std::int32_t>(kOne), 0};
-    if (tap.index >= src - 1) tap = {src - 1, static_cast<std::int32_t>(kOne), 0};
-    tap.index *= channels;
-    taps[static_cast<std::size_t>(x)] = tap;
+    if (tap.index < 0) tap = {0, kAll, 0};
+    if (tap.index >= src - 1) tap = src > 1 ? Tap{src - 2, 0, kAll} : Tap{0, kAll, 0};
+    taps.add(tap.index * channels, tap.a, tap.b);
   }
   return taps;
-}
-
-/// One source row resampled horizontally. `p` has one spare pixel at its end, read with weight 0.
-template <int kChannels>
-void resample_row(const std::uint8_t* p, const std::vector<Tap>& taps, std::int32_t* out) {
-  for (const Tap& tap : taps)
-    for (int c = 0; c < kChannels; ++c) *out++ = tap.a * p[tap.index + c] + tap.b * p[tap.index + kChannels + c];
-}
-
-void resample_row(const std::uint8_t* p, const std::vector<Tap>& taps, int channels, std::int32_t* out) {
-  if (channels == 3) return resample_row<3>(p, taps, out);
-  if (channels == 1) return resample_row<1>(p, taps, out);
-  for (const Tap& tap : taps)
-    for (int c = 0; c < channels; ++c) *out++ = tap.a * p[tap.index + c] + tap.b * p[tap.index + channels + c];
-}
-
-void blend_rows(const std::int32_t* h0, const std::int32_t* h1, std::int32_t a, std::int32_t b, std::size_t count,
-                std::uint8_t* out) {
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::int32_t v = ((a * (h0[i] >> 4)) >> 16) + ((b * (h1[i] >> 4)) >> 16);
-    out[i] = static_cast<std::uint8_t>((v + 2) >> 2);
-  }
 }
 
 /// Horizontally resampled source rows; the last two are kept, since neighbouring output rows share them.
 class RowCache {
  public:
   RowCache(const Image& image, int width) : image_(image), taps_(horizontal_taps(image.width, width, image.channels)) {
-    const std::size_t channels = static_cast<std::size_t>(image.channels);
-    padded_.resize((static_cast<std::size_t>(image.width) + 1) * channels);
-    for (auto& slot : slots_) slot.values.resize(static_cast<std::size_t>(width) * channels);
+    const std::size_t count = static_cast<std::size_t>(width) * static_cast<std::size_t>(image.channels);
+    for (auto& slot : slots_) slot.values.resize(count + kernels::kSpareColumns);
   }
 
   /// Rows y and its neighbour alternate between the two slots by parity.
   const std::int32_t* row(int y) {
     Slot& slot = slots_[static_cast<std::size_t>(y & 1)];
-    if (slot.y != y) {
-      std::copy_n(image_.row(y), padded_.size() - static_cast<std::size_t>(image_.channels), padded_.begin());
-      resample_row(padded_.data(), taps_, image_.channels, slot.values.data());
-      slot.y = y;
-    }
+    if (slot.y != y) resample(image_.row(y), slot.values.data());
+    slot.y = y;
     return slot.values.data();
   }
 
@@ -87,9 +63,16 @@ class RowCache {
     int y = -1;
     std::vector<std::int32_t> values;
   };
+
+  void resample(const std::uint8_t* row, std::int32_t* out) const {
+    if (image_.width > 1) return kernels::resample_columns(row, image_.channels, taps_, out);
+    for (int x = 0; x < taps_.count; ++x) {  // one pixel has no neighbour to read
+      for (int c = 0; c < image_.channels; ++c) *out++ = static_cast<std::int32_t>(kOne) * row[c];
+    }
+  }
+
   const Image& image_;
-  std::vector<Tap> taps_;
-  std::vector<std::uint8_t> padded_;
+  kernels::ColumnTaps taps_;
   std::array<Slot, 2> slots_;
 };
 
@@ -117,7 +100,7 @@ Image resize_bilinear(const Image& image, int height, int width) {
     const Tap tap = tap_at(y, image.height, height);
     const int y0 = std::clamp(tap.index, 0, image.height - 1), y1 = std::clamp(tap.index + 1, 0, image.height - 1);
     const std::int32_t* h0 = rows.row(y0);
-    blend_rows(h0, rows.row(y1), tap.a, tap.b, count, out.row(y));
+    kernels::blend_byte_rows(h0, rows.row(y1), tap.a, tap.b, static_cast<std::int64_t>(count), out.row(y));
   }
   return out;
 }

@@ -70,4 +70,17 @@ std::vector<BatchPlan> shard_batches(std::span<const BatchPlan> batches, int ran
   return {mine.begin(), mine.end()};
 }
 
+Partners::Partners(std::size_t count, std::uint64_t seed, int epoch, std::size_t most)
+    : count_(count), most_(std::min(count, most)) {
+  line_ = shuffled(count, seed, epoch);
+  if (most_ == count_) return;
+  const std::vector<std::size_t> before = shuffled(count, seed, epoch - 1);
+  line_.insert(line_.begin(), before.end() - static_cast<std::ptrdiff_t>(most_), before.end());
+}
+
+std::span<const std::size_t> Partners::of(std::size_t position) const {
+  if (most_ == count_) return line_;
+  return std::span(line_).subspan(position % count_ + 1, most_);
+}
+
 }  // namespace boxcar

@@ -34,4 +34,20 @@ std::vector<std::size_t> shard(std::span<const std::size_t> indices, int rank, i
 /// A rank's contiguous run of whole batches; the first ranks get one more where they do not divide.
 std::vector<BatchPlan> shard_batches(std::span<const BatchPlan> batches, int rank, int ranks);
 
+/// Whom the samples of an epoch may be joined with in mosaics and mixtures: the images read last, up to a number, so
+/// that they are still in memory; all images where they are no more than that. It follows from the epoch's order, so it
+/// does not depend on workers, ranks or caches.
+class Partners {
+ public:
+  /// For an epoch in the order shuffled(count, seed, epoch); `most` images are at hand. Before the epoch's first
+  /// samples come the last ones of the epoch before.
+  Partners(std::size_t count, std::uint64_t seed, int epoch, std::size_t most);
+  /// For the sample at a position of the order (counted on from its start beyond its end), which is among them.
+  std::span<const std::size_t> of(std::size_t position) const;
+
+ private:
+  std::size_t count_, most_;
+  std::vector<std::size_t> line_;
+};
+
 }  // namespace boxcar

@@ -54,12 +54,21 @@ Tensor host_bytes(const std::shared_ptr<MemoryPool>& pool, Shape shape) {
   return Tensor::wrap({owner.get(), DType::kU8, shape.n, shape.h, shape.w, shape.c, shape.c}, owner);
 }
 
+/// Images that a sample may be joined with: 1000, or what the usual cache holds of larger ones. The cache that the
+/// options ask for does not count: it shall not show in the pictures.
+std::size_t most_partners(int imgsz) {
+  constexpr std::size_t kMost = 1000;
+  const std::size_t image_bytes = std::size_t{3} * imgsz * imgsz;
+  return std::clamp<std::size_t>(DataLoaderOptions().cache_bytes / image_bytes, 1, kMost);
+}
+
 /// A batch in the making. Its pictures are tasks of their own; who makes which does not matter.
 struct Job {
   HostBatch batch;
   std::vector<std::size_t> indices;  // of the data set
   bool mosaic_closed = false;
-  std::vector<MadeSample> made;  // a slot for each picture
+  std::shared_ptr<const Partners> partners;  // of the epoch, in training
+  std::vector<MadeSample> made;              // a slot for each picture
   std::vector<std::exception_ptr> errors;
   std::size_t started = 0, finished = 0;  // pictures
   bool has_task() const { return started < indices.size(); }
@@ -227,8 +236,7 @@ class DataLoader::Impl {
     if (++making_.number == batches_) making_ = {making_.epoch + 1, 0};
   }
   std::shared_ptr<Job> new_job() {
-    if (plans_epoch_ != making_.epoch) plans_ = epochs_.of(making_.epoch);
-    plans_epoch_ = making_.epoch;
+    if (plans_epoch_ != making_.epoch) begin_plans(making_.epoch);
     const BatchPlan& plan = plans_[making_.number];
     auto job = std::make_shared<Job>();
     const auto n = plan.indices.size();
@@ -236,7 +244,15 @@ class DataLoader::Impl {
     job->made.resize(n);
     job->errors.resize(n);
     job->indices = plan.indices;
+    job->partners = partners_;
     return job;
+  }
+  void begin_plans(int epoch) {
+    plans_ = epochs_.of(epoch);
+    if (options_.training) {
+      partners_ = std::make_shared<Partners>(store_->size(), options_.seed, epoch, most_partners(options_.imgsz));
+    }
+    plans_epoch_ = epoch;
   }
 
   /// Makes one picture of the job, without the lock.
@@ -261,7 +277,10 @@ class DataLoader::Impl {
     if (!options_.training) return make_validation_sample(stream, *store_, job.indices[slot], out);
     AugmentOptions augment = options_.augment;
     augment.mosaic_closed = job.mosaic_closed;
-    return make_training_sample(stream, *store_, augment, options_.seed, job.batch.epoch, job.indices[slot], out);
+    const std::size_t place = static_cast<std::size_t>(job.batch.number) * options_.batch + slot;  // on this rank
+    const auto partners = job.partners->of(place * options_.ranks + options_.rank);
+    return make_training_sample(stream, *store_, augment, {options_.seed, job.batch.epoch, job.indices[slot], partners},
+                                out);
   }
 
   const DataLoaderOptions options_;
@@ -280,6 +299,7 @@ class DataLoader::Impl {
   Jobs jobs_;                  // begun, in order
   int plans_epoch_ = -1;
   std::vector<BatchPlan> plans_;
+  std::shared_ptr<const Partners> partners_;
   std::vector<std::jthread> team_;  // last: stopped and joined before anything else goes
 };
 

@@ -17,15 +17,15 @@ kernels::SourceImage source_of(const Image& image) { return {image.pixels.data()
 
 }  // namespace
 
-MadeSample make_training_sample(Stream& stream, ImageStore& store, const AugmentOptions& options, std::uint64_t seed,
-                                int epoch, std::size_t index, const TensorView& out) {
+MadeSample make_training_sample(Stream& stream, ImageStore& store, const AugmentOptions& options, const SampleKey& key,
+                                const TensorView& out) {
   std::vector<std::shared_ptr<const LoadedImage>> loaded;  // keeps pixels and labels alive
-  const PlanSources sources{store.size(), [&](std::size_t i) {
+  const PlanSources sources{key.partners, [&](std::size_t i) {
                               const auto& image = loaded.emplace_back(store.get(i));
                               return PlanSource{image->size(), image->labels};
                             }};
-  Random random = sample_random(seed, epoch, index);
-  PlannedSample planned = draw_plan(options, out.h, out.w, index, sources, random);
+  Random random = sample_random(key.seed, key.epoch, key.index);
+  PlannedSample planned = draw_plan(options, out.h, out.w, key.index, sources, random);
   std::vector<kernels::SourceImage> images;
   for (const auto& image : loaded) images.push_back(source_of(image->image));
   kernels::render(stream, {{&planned.plan, 1}, images, out});

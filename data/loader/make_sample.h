@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "boxcar/data/augment/options.h"
@@ -15,9 +16,17 @@ struct MadeSample {
   ImageInfo info;
 };
 
-/// Augmented for an epoch: a function of (seed, epoch, index) and the data. `out` is [1,H,W,3] u8.
-MadeSample make_training_sample(Stream& stream, ImageStore& store, const AugmentOptions& options, std::uint64_t seed,
-                                int epoch, std::size_t index, const TensorView& out);
+/// Which sample of which epoch, and whom it may be joined with.
+struct SampleKey {
+  std::uint64_t seed = 0;
+  int epoch = 0;
+  std::size_t index = 0;  // of the data set
+  std::span<const std::size_t> partners;
+};
+
+/// Augmented: a function of the key and the data. `out` is [1,H,W,3] u8.
+MadeSample make_training_sample(Stream& stream, ImageStore& store, const AugmentOptions& options, const SampleKey& key,
+                                const TensorView& out);
 
 /// Letterboxed into `out`, [1,H,W,3] u8: centred, not enlarged beyond the resize on load.
 MadeSample make_validation_sample(Stream& stream, ImageStore& store, std::size_t index, const TensorView& out);

@@ -14,7 +14,8 @@ struct RenderArgs {
   std::span<const SourceImage> images;  // what the tiles' `source` numbers count, over all plans
   TensorView out;                       // [plans,H,W,3] u8 packed, written; RGB unless a plan says BGR
 };
-/// Throws ShapeError if the output does not fit the plans, or a tile reaches outside its image.
+/// Throws ShapeError if the output does not fit the plans, a tile reaches outside its image, or an image has more than
+/// 2^31 - 1 bytes.
 void render(Stream& stream, const RenderArgs& args);
 
 }  // namespace boxcar::kernels

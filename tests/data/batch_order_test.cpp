@@ -24,6 +24,27 @@ TEST(BatchOrder, ShuffleIsAPermutationKeyedBySeedAndEpoch) {
   EXPECT_TRUE(shuffled(0, 1, 2).empty());
 }
 
+TEST(BatchOrder, PartnersAreTheLastImagesOfTheOrder) {
+  const Indices before = shuffled(10, 1, 4), order = shuffled(10, 1, 5);
+  const Partners partners(10, 1, 5, 3);
+  const auto of = [&](std::size_t position) {
+    const auto span = partners.of(position);
+    return Indices(span.begin(), span.end());
+  };
+  EXPECT_EQ(of(0), (Indices{before[8], before[9], order[0]}));
+  EXPECT_EQ(of(1), (Indices{before[9], order[0], order[1]}));
+  EXPECT_EQ(of(9), (Indices{order[7], order[8], order[9]}));
+  EXPECT_EQ(of(10), of(0));
+}
+
+TEST(BatchOrder, AllImagesArePartnersWhereTheyAreFew) {
+  for (const std::size_t most : {10, 11}) {
+    const Partners partners(10, 1, 5, most);
+    const auto span = partners.of(3);
+    EXPECT_TRUE(std::ranges::is_permutation(Indices(span.begin(), span.end()), shuffled(10, 1, 0)));
+  }
+}
+
 TEST(BatchOrder, LastBatchIsKept) {
   const auto batches = split_batches(Indices{5, 4, 3, 2, 1}, 2, {32, 64});
   ASSERT_EQ(batches.size(), 3u);

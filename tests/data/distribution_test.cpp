@@ -137,7 +137,8 @@ TEST(DistributionGolden, MultiScaleSizes) {
 
 /// Plans over four equal images without boxes.
 PlannedSample plan_of(const AugmentOptions& options, int i) {
-  const PlanSources sources{4, [&](std::size_t) { return PlanSource{{options.imgsz, options.imgsz}, {}}; }};
+  const std::vector<std::size_t> all{0, 1, 2, 3};
+  const PlanSources sources{all, [&](std::size_t) { return PlanSource{{options.imgsz, options.imgsz}, {}}; }};
   Random random = sample_random(2, 1, i);
   return draw_plan(options, options.imgsz, options.imgsz, i % 4, sources, random);
 }

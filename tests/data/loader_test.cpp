@@ -118,6 +118,23 @@ TEST(DataLoader, WorkersCachesAndStartingPointsDoNotShow) {
   }
 }
 
+// Each image is read once an epoch, although mosaics show four: their partners are still in memory.
+TEST(DataLoader, LargeDataSetsAreReadOnceAnEpoch) {
+  const auto dataset = std::make_shared<Noise>(3000);
+  auto options = small_options();
+  options.cache_bytes = std::size_t{1100} * 3 * 64 * 64;
+  DataLoader loader(dataset, options);
+  int before = 0;
+  for (int epoch = 0; epoch < 2; ++epoch) {
+    loader.start_epoch(epoch);
+    while (loader.next()) {
+    }
+    const int first_partners = epoch == 0 ? 1000 : 0;  // the last images of the epoch that was not
+    EXPECT_LE(dataset->reads - before, 3000 + first_partners);
+    before = dataset->reads;
+  }
+}
+
 TEST(DataLoader, AnEpochCanBeLeftInTheMiddle) {
   auto options = small_options();
   options.workers = 2;

@@ -5,8 +5,10 @@
 #include <nlohmann/json.hpp>
 
 #include "boxcar/runtime/base/error.h"
+#include "boxcar/runtime/random/philox.h"
 #include "support/golden.h"
 #include "support/images.h"
+#include "support/simd.h"  // before any header of Highway
 
 namespace boxcar {
 namespace {
@@ -51,6 +53,29 @@ TEST(ResizeBilinear, KeepsConstantImagesAndEqualSizes) {
     ASSERT_EQ(out.pixels.size(), static_cast<std::size_t>(h * w * 3));
     for (const auto p : out.pixels) EXPECT_EQ(p, 200);
   }
+}
+
+// Three channels go through vectors, one channel does not.
+TEST(ResizeBilinear, ColoursEqualThreeGreyImages) {
+  Random random(5);
+  test::on_every_target([&] {
+    for (int round = 0; round < 100; ++round) {
+      const auto side = [&] { return 1 + static_cast<int>(random.below(round % 3 == 0 ? 5 : 80)); };
+      Image colour{side(), side(), 3, {}};
+      for (int i = 0; i < 3 * colour.height * colour.width; ++i) {
+        colour.pixels.push_back(static_cast<std::uint8_t>(random.below(256)));
+      }
+      colour.pixels.shrink_to_fit();
+      const int height = side(), width = side();
+      const Image out = resize_bilinear(colour, height, width);
+      for (int c = 0; c < 3; ++c) {
+        Image grey{colour.height, colour.width, 1, {}};
+        for (std::size_t i = c; i < colour.pixels.size(); i += 3) grey.pixels.push_back(colour.pixels[i]);
+        const Image want = resize_bilinear(grey, height, width);
+        for (std::size_t i = 0; i < want.pixels.size(); ++i) ASSERT_EQ(out.pixels[3 * i + c], want.pixels[i]) << round;
+      }
+    }
+  });
 }
 
 TEST(ResizeBilinear, HandWorkedGreyRow) {

@@ -11,7 +11,6 @@
 #include "boxcar/kernels/render/render_math.h"
 #include "boxcar/kernels/render/to_float.h"
 #include "boxcar/runtime/base/error.h"
-#include "boxcar/runtime/random/philox.h"
 #include "support/golden.h"
 
 namespace boxcar::kernels {
@@ -60,13 +59,6 @@ Difference compare(const Bytes& a, const Bytes& b) {
   }
   d.share /= double(std::max<std::size_t>(a.size(), 1));
   return d;
-}
-
-Bytes noise(int h, int w, std::uint64_t seed) {
-  Random random(seed);
-  Bytes out(std::size_t(h) * w * 3);
-  for (auto& b : out) b = std::uint8_t(random.below(256));
-  return out;
 }
 
 // The inverse of a 3x3 matrix by cofactors.
@@ -123,48 +115,6 @@ TEST(Render, PolesAndFarPointsShowTheFill) {
   }
 }
 
-// The loop over rows must give the bits of the one-pixel formula, for any number of threads.
-TEST(Render, RowsEqualThePlainFormula) {
-  const Bytes a = noise(40, 50, 1), b = noise(33, 61, 2);
-  const std::vector<SourceImage> images{source_of(a, 40, 50), source_of(b, 33, 61)};
-  Random random(7);
-  for (int round = 0; round < 60; ++round) {
-    RenderPlan plan;
-    plan.width = 37;
-    plan.height = 41;
-    for (Picture* p : {&plan.picture, &plan.mixup_picture, &plan.cutmix_picture}) {
-      p->tile_count = 4;
-      const int sx = 20 + int(random.below(20)), sy = 15 + int(random.below(15));
-      p->tiles[0] = {0, 0, 0, sx, sy, 0, 0};
-      p->tiles[1] = {1, sx, 2, sx + 30, sy, sx, 2};
-      p->tiles[2] = {1, 1, sy, sx, sy + 20, 1, sy};
-      p->tiles[3] = {0, sx - round % 2, sy, sx + 22, sy + 19, sx - 9, sy - 3};  // sometimes over a neighbour
-      for (float& m : p->inverse) m = float(random.uniform(-1.2, 1.2));
-      p->inverse[2] = float(random.uniform(0, 60));
-      p->inverse[5] = float(random.uniform(0, 40));
-      p->perspective = round % 3 == 0;
-      for (int i = 6; i < 8; ++i) p->inverse[i] *= 0.01f;
-      p->inverse[8] = 1;
-    }
-    plan.mixup = random.below(2);
-    plan.mixup_ratio = random.uniform();
-    plan.cutmix = random.below(2);
-    plan.cut_x1 = 5, plan.cut_y1 = 7, plan.cut_x2 = 30, plan.cut_y2 = 22;
-    if (random.below(2)) set_hsv_gains(plan, 0.01, -0.3, 0.2);
-    plan.flip_horizontal = random.below(2);
-    plan.flip_vertical = random.below(2);
-    plan.bgr = random.below(2);
-    Bytes plain(std::size_t(3) * plan.width * plan.height);
-    for (int y = 0; y < plan.height; ++y) {
-      for (int x = 0; x < plan.width; ++x) {
-        render_pixel(plan, images.data(), x, y, HsvReciprocals(), plain.data() + 3 * (y * plan.width + x));
-      }
-    }
-    ASSERT_EQ(run(plan, images, 1), plain) << round;
-    ASSERT_EQ(run(plan, images, 3), plain) << round;
-  }
-}
-
 TEST(Render, RefusesWhatDoesNotFit) {
   const Bytes image(3 * 16);
   const std::vector<SourceImage> images{source_of(image, 4, 4)};
@@ -179,6 +129,8 @@ TEST(Render, RefusesWhatDoesNotFit) {
   refused([](RenderPlan& p) { p.picture.tiles[0].x2 = 5; });
   refused([](RenderPlan& p) { p.picture.tiles[0].dy = 1; });
   refused([](RenderPlan& p) { p.picture.tiles[0] = {0, -1, 0, 2, 2, -1, 0}; });
+  const std::vector<SourceImage> too_large{{image.data(), 30000, 30000}};
+  EXPECT_THROW(run(copy_plan(4, 4), too_large), ShapeError);
   Stream stream;
   const RenderPlan plan = copy_plan(4, 4);
   const Tensor small = Tensor::empty(stream, {1, 4, 3, 3}, DType::kU8), floats = Tensor::empty(stream, {1, 4, 4, 3});

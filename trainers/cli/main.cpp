@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "boxcar/runtime/memory/keep_freed.h"
 #include "boxcar/trainers/cli/program.h"
 
 namespace {
@@ -22,5 +23,6 @@ void wait_without_spinning(char** argv) {
 
 int main(int argc, char** argv) {
   wait_without_spinning(argv);
+  boxcar::keep_freed_memory();
   return boxcar::Program().run(argc, argv);
 }
