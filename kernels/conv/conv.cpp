@@ -67,9 +67,17 @@ Shape conv_weight_shape(int in_channels, int out_channels, const ConvOptions& op
   return {out_channels, options.kernel, options.kernel, in_channels / options.groups};
 }
 
+bool conv_can_activate(const Act& act, int in_channels, int out_channels, const ConvOptions& options) {
+  if (act.kind == ActKind::kIdentity) return true;
+  return (act.kind == ActKind::kSilu || act.kind == ActKind::kRelu) && !is_depthwise(in_channels, out_channels, options);
+}
+
 void conv_forward(Stream& stream, const ConvForwardArgs& args) {
   check_shapes("conv_forward", args.x, args.w, args.y, args.options);
   check_types("conv_forward", args.x, args.w);
+  if (!conv_can_activate(args.act, args.x.c, args.y.c, args.options)) {
+    fail<ShapeError>("conv_forward: this convolution cannot apply the activation; use norm_act_forward");
+  }
   if (args.y.count() == 0) return;
   if (is_depthwise(args.x.c, args.y.c, args.options)) {
     check_same_dtype("conv_forward", args.x, args.y);

@@ -4,9 +4,11 @@
 // packed tensors; depthwise ones are ours and read any pixel stride.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "boxcar/kernels/activation/activation_math.h"
 #include "boxcar/kernels/common/op_cost.h"
 #include "boxcar/kernels/common/rows.h"
 #include "boxcar/runtime/tensor/tensor.h"
@@ -32,13 +34,24 @@ Shape conv_output_shape(Shape x, int out_channels, const ConvOptions& options);
 /// Shape of the weights in memory: [O,k,k,C/groups], depthwise [1,k,k,C].
 Shape conv_weight_shape(int in_channels, int out_channels, const ConvOptions& options);
 
-/// y = conv(x, w) + bias.
+/// A convolution's weights in the orders of the vendor's library, kept between calls. For weights that do not change:
+/// calls with one cache must come from one stream and with one `w`.
+struct ConvWeightCache {
+  std::shared_ptr<void> orders;
+};
+
+/// Whether conv_forward() can apply `act`: SiLU and ReLU in dense and grouped convolutions, identity in all.
+bool conv_can_activate(const Act& act, int in_channels, int out_channels, const ConvOptions& options);
+
+/// y = act(conv(x, w) + bias).
 struct ConvForwardArgs {
   TensorView x;                 // [N,H,W,C], f32 or bf16
   TensorView w;                 // conv_weight_shape, as x; or f32, rounded to x's type on the way
   const float* bias = nullptr;  // [O], or none
   TensorView y;                 // [N,OH,OW,O] packed; as x, or f32 (not depthwise)
   ConvOptions options;
+  Act act = {};                      // one that conv_can_activate() (ShapeError)
+  ConvWeightCache* cache = nullptr;  // of w
 };
 /// Throws ShapeError, or DeviceError where bf16 is asked of a CPU without instructions for it: see
 /// cpu_has_bf16().

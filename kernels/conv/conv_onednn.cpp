@@ -25,10 +25,11 @@ struct ConvKey {
   ConvOptions options;
   bool bias;
   int threads;
+  ActKind act = ActKind::kIdentity;  // of the forward pass
 
   auto tied() const {
     return std::tie(pass, dtype, weight_dtype, y_dtype, x.n, x.h, x.w, x.c, y.h, y.w, y.c, options.kernel, options.stride, options.padding,
-                    options.dilation, options.groups, bias, threads);
+                    options.dilation, options.groups, bias, threads, act);
   }
   bool operator<(const ConvKey& other) const { return tied() < other.tied(); }
 };
@@ -72,8 +73,19 @@ struct Geometry {
 
 constexpr auto kDirect = dnnl::algorithm::convolution_direct;
 
-dnnl::primitive_attr scratch_from_caller() {
+dnnl::primitive_attr scratch_from_caller(ActKind act = ActKind::kIdentity) {
   dnnl::primitive_attr attr;
+  if (act != ActKind::kIdentity) {
+    const bool silu = act == ActKind::kSilu;  // oneDNN's swish(x) = x * sigmoid(alpha * x)
+    dnnl::post_ops ops;
+#if DNNL_VERSION_MAJOR >= 3
+    ops.append_eltwise(silu ? dnnl::algorithm::eltwise_swish : dnnl::algorithm::eltwise_relu, silu ? 1.0f : 0.0f, 0.0f);
+#else
+    ops.append_eltwise(1.0f, silu ? dnnl::algorithm::eltwise_swish : dnnl::algorithm::eltwise_relu, silu ? 1.0f : 0.0f,
+                       0.0f);
+#endif
+    attr.set_post_ops(ops);
+  }
   attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   return attr;
 }
@@ -83,11 +95,11 @@ dnnl::convolution_forward::primitive_desc forward_desc(const ConvKey& key, const
   const auto x = activations(key.x, key.dtype), w = weights_any(key, key.dtype), y = activations(key.y, key.y_dtype);
 #if DNNL_VERSION_MAJOR >= 3
   return {engine, dnnl::prop_kind::forward_training, kDirect, x, w, bias_desc(key), y, g.strides, g.dilations,
-          g.padding, g.padding, scratch_from_caller()};
+          g.padding, g.padding, scratch_from_caller(key.act)};
 #else
   const dnnl::convolution_forward::desc desc(dnnl::prop_kind::forward_training, kDirect, x, w, bias_desc(key), y,
                                              g.strides, g.dilations, g.padding, g.padding);
-  return {desc, scratch_from_caller(), engine};
+  return {desc, scratch_from_caller(key.act), engine};
 #endif
 }
 
@@ -232,13 +244,26 @@ LibraryWeights reordered_weights(Stream& stream, ConvPlans& plans, const Plan& p
   return weights;
 }
 
+// Library orders of one convolution's weights; image sizes that want the same order share it.
+using KeptOrders = std::vector<std::pair<memory::desc, LibraryWeights>>;
+
+LibraryWeights cached_weights(Stream& stream, ConvPlans& plans, const Plan& plan, const ConvForwardArgs& args) {
+  if (!args.cache) return reordered_weights(stream, plans, plan, args.w);
+  if (!args.cache->orders) args.cache->orders = std::make_shared<KeptOrders>();
+  auto& orders = *static_cast<KeptOrders*>(args.cache->orders.get());
+  for (const auto& [desc, weights] : orders) {
+    if (desc == plan.weights) return weights;
+  }
+  return orders.emplace_back(plan.weights, reordered_weights(stream, plans, plan, args.w)).second;
+}
+
 }  // namespace
 
 void conv_forward(Stream& stream, const ConvForwardArgs& args) {
   ConvPlans& plans = plans_of(stream);
   const Plan& plan = plans.plan({Pass::kForward, args.x.dtype, args.w.dtype, args.y.dtype, args.x.shape(), args.y.shape(), args.options,
-                                 args.bias != nullptr, stream.threads()});
-  const LibraryWeights weights = reordered_weights(stream, plans, plan, args.w);
+                                 args.bias != nullptr, stream.threads(), args.act.kind});
+  const LibraryWeights weights = cached_weights(stream, plans, plan, args);
   const Tensor scratch = scratch_bytes(stream, plan.scratch.get_size());
   std::unordered_map<int, memory> run_args{{DNNL_ARG_SRC, plans.at(plan.x, args.x.data)},
                                            {DNNL_ARG_WEIGHTS, plans.at(plan.weights, weights.data)},

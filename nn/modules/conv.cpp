@@ -187,31 +187,24 @@ bool ConvBnAct::any_trainable() const {
 Tensor ConvBnAct::convolve(Stream& stream, const Tensor& x) const {
   const kernels::ConvOptions options = settings_.options();
   const Tensor z = Tensor::empty(stream, kernels::conv_output_shape(x.shape(), out_, options), x.dtype());
-  kernels::conv_forward(stream, {x, weight_->value, fused_ ? bias_->value.as() : nullptr, z, options});
+  kernels::conv_forward(stream, {x, weight_->value, nullptr, z, options});
   return z;
 }
 
 Value ConvBnAct::forward(Context& context, const Value& x, const std::optional<Value>& residual,
                          std::span<const Place> places) {
-  if (x.dtype() != context.activations()) return forward(context, cast(context, x, context.activations()), residual, places);
-  if (residual && residual->dtype() != context.activations()) {
-    return forward(context, x, cast(context, *residual, context.activations()), places);
-  }
-  if (fused_ && context.training()) {
-    fail<ModelError>("a fused model cannot be trained: its batch norms are gone; load the unfused weights");
-  }
+  const DType dtype = context.activations();
+  if (x.dtype() != dtype) return forward(context, cast(context, x, dtype), residual, places);
+  if (residual && residual->dtype() != dtype) return forward(context, x, cast(context, *residual, dtype), places);
+  if (fused_) return forward_fused(context, x, residual, places);
   Stream& stream = context.stream();
   const Tensor z = convolve(stream, x.packed());
   context.cost().conv_multiply_adds += multiply_adds(x.shape(), z.shape(), settings_.options());
-  if (!fused_) context.cost().norm_elements += z.count();
+  context.cost().norm_elements += z.count();
   std::vector<Value::Stored> parts = place(context, z.shape(), z.dtype(), places);
   const Tensor saved = Tensor::empty(stream, {1, 1, 2, out_});
-  const std::vector<float> ones(fused_ ? static_cast<std::size_t>(out_) : 0, 1.0f), zeros(ones.size(), 0.0f);
-  // A fused convolution has its norm in the weights: what is left is the identity norm.
-  std::vector<float> mean = zeros, var(ones.size(), 1.0f);
-  const kernels::Norm fused_norm{ones.data(), zeros.data(), mean.data(), var.data(), 0.0f, 0.0f, false};
   kernels::NormActForwardArgs args{.z = z,
-                                   .norm = fused_ ? fused_norm : norm(context.training()),
+                                   .norm = norm(context.training()),
                                    .act = settings_.act,
                                    .residual = {},
                                    .to = destinations(parts),
@@ -223,6 +216,38 @@ Value ConvBnAct::forward(Context& context, const Value& x, const std::optional<V
   Value y = Value::stored(context, z.shape(), std::move(parts), needs_grad);
   if (y.requires_grad()) context.record(std::make_unique<ConvBnActNode>(*this, x, residual, y, z, saved));
   return y;
+}
+
+// The convolution adds the bias and applies the activation where it can; a second pass is left for what it cannot: other
+// activations, a residual, results that lie in slices.
+Value ConvBnAct::forward_fused(Context& context, const Value& x, const std::optional<Value>& residual,
+                               std::span<const Place> places) {
+  if (context.training()) {
+    fail<ModelError>("a fused model cannot be trained: its batch norms are gone; load the unfused weights");
+  }
+  Stream& stream = context.stream();
+  const kernels::ConvOptions options = settings_.options();
+  const bool activates = kernels::conv_can_activate(settings_.act, in_, out_, options);
+  const Tensor z = Tensor::empty(stream, kernels::conv_output_shape(x.shape(), out_, options), x.dtype());
+  kernels::conv_forward(stream, {x.packed(), weight_->value, bias_->value.as(), z, options,
+                                 activates ? settings_.act : kNoAct, &fused_weights_});
+  context.cost().conv_multiply_adds += multiply_adds(x.shape(), z.shape(), options);
+  const bool one_packed = places.empty() || (places.size() == 1 && !places[0].wide);
+  if (activates && !residual && one_packed) return Value(context, z);
+  std::vector<Value::Stored> parts = place(context, z.shape(), z.dtype(), places);
+  const std::vector<float> ones(static_cast<std::size_t>(out_), 1.0f), zeros(ones.size(), 0.0f);
+  std::vector<float> mean = zeros, var = ones;
+  const Tensor saved = Tensor::empty(stream, {1, 1, 2, out_});
+  const kernels::Norm identity{ones.data(), zeros.data(), mean.data(), var.data(), 0.0f, 0.0f, false};
+  kernels::NormActForwardArgs args{.z = z,
+                                   .norm = identity,
+                                   .act = activates ? kNoAct : settings_.act,
+                                   .residual = {},
+                                   .to = destinations(parts),
+                                   .saved_mean_rstd = saved.as()};
+  if (residual) args.residual = residual->tensor().view();
+  kernels::norm_act_forward(stream, args);
+  return Value::stored(context, z.shape(), std::move(parts), false);
 }
 
 Value ConvBnAct::forward(Context& context, std::span<const Value> inputs, std::span<const Place> places) {

@@ -63,13 +63,16 @@ class ConvBnAct : public Layer {
   kernels::Norm norm(bool training) const;
   bool any_trainable() const;
   Tensor convolve(Stream& stream, const Tensor& x) const;
+  Value forward_fused(Context& context, const Value& x, const std::optional<Value>& residual,
+                      std::span<const Place> places);
 
   int in_, out_;
   ConvSettings settings_;
   bool frozen_ = false;
   bool fused_ = false;
   Parameter* weight_;
-  Parameter* bias_ = nullptr;  // of a fused convolution
+  Parameter* bias_ = nullptr;                 // of a fused convolution
+  kernels::ConvWeightCache fused_weights_{};  // likewise
   Parameter *gamma_ = nullptr, *beta_ = nullptr, *mean_ = nullptr, *var_ = nullptr, *batches_ = nullptr;
 };
 

@@ -282,7 +282,7 @@ TEST(Ops, RefusesWhatDoesNotFit) {
   EXPECT_THROW(clamp(a, 1, 0), ArgumentError);
   EXPECT_THROW(Value(1.f) + Value(2.f), Error);
   EXPECT_THROW(a + Value(), Error);
-  EXPECT_THROW(exp(Value(context, Tensor::zeros(stream, {1, 1, 1, 1}, DType::kBF16))), ShapeError);
+  EXPECT_THROW(exp(Value()), Error);
 }
 
 TEST(Reduce, TheSameBitsForAnyNumberOfThreads) {
