@@ -22,6 +22,7 @@ enum class FileLayout {
   kVector,           // [C]
   kConvWeight,       // memory [O,k,k,I] <-> file [O,I,k,k]
   kDepthwiseWeight,  // memory [1,k,k,C] <-> file [C,1,k,k]
+  kMatrix,           // memory [1,1,out,in] = file [out,in]
   kAsIs,             // memory [n,h,w,c] = file [n,h,w,c]
 };
 
