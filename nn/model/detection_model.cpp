@@ -20,7 +20,10 @@ DetectionModel::DetectionModel(const ModelSpec& spec) : spec_(spec) {
     const std::string name = "model." + std::to_string(row.index);
     if (const auto* head = std::get_if<DetectSpec>(&row.spec)) {
       detect_ = std::make_unique<nn::Detect>(this, name, head->nc, head->channels,
-                                             nn::DetectSettings{head->reg_max, head->legacy, spec_.activation});
+                                             nn::DetectSettings{.reg_max = head->reg_max,
+                                                                .legacy = head->legacy,
+                                                                .class_width = head->class_width,
+                                                                .act = spec_.activation});
     } else {
       layers_.push_back(build_layer(this, name, row, spec_.activation));
     }

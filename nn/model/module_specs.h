@@ -106,7 +106,7 @@ struct DetectSpec {
   std::vector<int> channels{};  // input channels of the levels
   std::vector<int> strides{};   // of the levels, in pixels of the network's input
   int box_width = 0;            // inner channels of the box branches: max(16, channels[0] / 4, 4 * reg_max)
-  int class_width = 0;          // inner channels of the class branches: max(channels[0], min(nc, 100))
+  int class_width = 0;          // inner channels of the class branches: max(channels[0], min(nc, 100)) until weights differ
 };
 
 using ModuleSpec = std::variant<ConvSpec, BottleneckSpec, C2fSpec, C3Spec, C3k2Spec, SppSpec, SppfSpec, C2psaSpec,
