@@ -54,7 +54,8 @@ std::vector<std::int64_t> Parameter::file_shape() const {
       return {shape.c};
     case FileLayout::kConvWeight: return {shape.n, shape.c, shape.h, shape.w};
     case FileLayout::kDepthwiseWeight: return {shape.c, 1, shape.h, shape.w};
-    case FileLayout::kMatrix: return {shape.w, shape.c};
+    case FileLayout::kMatrix:
+      return {shape.w, shape.c};
     case FileLayout::kAsIs: return {shape.n, shape.h, shape.w, shape.c};
   }
   return {};
@@ -64,11 +65,20 @@ std::vector<float> floats_of(const std::string& name, const HostTensor& t) {
   std::vector<float> values(static_cast<std::size_t>(t.count()));
   for (std::size_t i = 0; i < values.size(); ++i) {
     switch (t.dtype) {
-      case DType::kF32: values[i] = t.as<float>()[i]; break;
-      case DType::kF16: values[i] = half_to_float(t.as<std::uint16_t>()[i]); break;
-      case DType::kBF16: values[i] = float(t.as<bfloat16>()[i]); break;
-      case DType::kF64: values[i] = static_cast<float>(t.as<double>()[i]); break;
-      default: fail<ModelError>("weight '{}' is stored as {}; a floating type is needed", name, name_of(t.dtype));
+      case DType::kF32:
+        values[i] = t.as<float>()[i];
+        break;
+      case DType::kF16:
+        values[i] = half_to_float(t.as<std::uint16_t>()[i]);
+        break;
+      case DType::kBF16:
+        values[i] = float(t.as<bfloat16>()[i]);
+        break;
+      case DType::kF64:
+        values[i] = static_cast<float>(t.as<double>()[i]);
+        break;
+      default:
+        fail<ModelError>("weight '{}' is stored as {}; a floating type is needed", name, name_of(t.dtype));
     }
   }
   return values;

@@ -30,9 +30,7 @@ class Source {
   std::map<std::string_view, const HostTensor*> by_name_;
 };
 
-std::string branch_name(const std::string& head, std::size_t level) {
-  return head + ".cv3." + std::to_string(level);
-}
+std::string branch_name(const std::string& head, std::size_t level) { return head + ".cv3." + std::to_string(level); }
 
 /// The last weight of a class branch, [rows,width,1,1]; null where there is none of four sides.
 const HostTensor* class_rows(const Source& source, const std::string& branch) {
@@ -265,9 +263,7 @@ Transfer transfer(nn::Module& network, const NamedTensors& weights, const Transf
   return Transferring(network, weights, options, stream).run();
 }
 
-void fit_class_branches(nn::Module& network, const NamedTensors& weights) {
-  fit(heads_of(network), Source(weights));
-}
+void fit_class_branches(nn::Module& network, const NamedTensors& weights) { fit(heads_of(network), Source(weights)); }
 
 std::optional<int> class_width_of(const NamedTensors& weights, const std::string& name,
                                   const std::vector<int>& channels, bool legacy) {

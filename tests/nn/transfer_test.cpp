@@ -52,10 +52,11 @@ class TransferTest : public testing::Test {
 
 TEST_F(TransferTest, RowsFollowTheirNames) {
   Net net(3);
-  const Transfer t = transfer(net, weights(2), {.source_names = {"Car", "Bus"}, .target_names = {"bus ", "tram", "car"}},
-                              stream_);
+  const Transfer t =
+      transfer(net, weights(2), {.source_names = {"Car", "Bus"}, .target_names = {"bus ", "tram", "car"}}, stream_);
   EXPECT_EQ(t.taken.size(), t.tensors);
-  EXPECT_EQ(t.text("w.pt"), fmt::format("{0} of {0} tensors from w.pt, class head by name, 2 of 3 rows (2 -> 3)", t.tensors));
+  EXPECT_EQ(t.text("w.pt"),
+            fmt::format("{0} of {0} tensors from w.pt, class head by name, 2 of 3 rows (2 -> 3)", t.tensors));
   EXPECT_EQ(class_biases(net), (std::vector<float>{101, 0, 100}));
 }
 

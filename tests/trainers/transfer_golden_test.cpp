@@ -72,7 +72,8 @@ class TransferGolden : public testing::Test {
       if (name.find(".dfl.") != std::string::npos) continue;
       if (tensor.dtype == DType::kI64) *tensor.as<std::int64_t>() = 7;
       if (tensor.dtype != DType::kF32) continue;
-      for (std::int64_t i = 0; i < tensor.count(); ++i) tensor.as<float>()[i] = static_cast<float>(random.uniform(1, 2));
+      for (std::int64_t i = 0; i < tensor.count(); ++i)
+        tensor.as<float>()[i] = static_cast<float>(random.uniform(1, 2));
     }
     return {std::move(tensors), model.spec().yaml, model.spec().names};
   }
@@ -108,7 +109,7 @@ void expect_planes(const HostTensor& after, const HostTensor& source, const Host
   for (std::int64_t i = 0; i < after.count(); ++i) {
     const std::int64_t filter = i / (plane * want), channel = i / plane % want, k = i % plane;
     const float* planes = source.as<float>() + filter * have * plane + k;
-    const float expected = want == 1 ? planes[0] + planes[plane] + planes[2 * plane]
+    const float expected = want == 1        ? planes[0] + planes[plane] + planes[2 * plane]
                            : channel < have ? planes[channel * plane]
                                             : initial.as<float>()[i];
     EXPECT_EQ(after.as<float>()[i], expected) << i;
@@ -160,8 +161,8 @@ TEST_F(TransferGolden, EveryCaseIsTheReferences) {
         expect_planes(after.at(tensor_name), source.at(tensor_name), initial.at(tensor_name));
       }
     }
-    EXPECT_EQ(first_words(c, "Transferred"), fmt::format("Transferred {}/{} items from pretrained weights",
-                                                         transfer.taken.size(), transfer.tensors));
+    EXPECT_EQ(first_words(c, "Transferred"),
+              fmt::format("Transferred {}/{} items from pretrained weights", transfer.taken.size(), transfer.tensors));
     const std::string remapped = first_words(c, "Remapped");
     ASSERT_TRUE(transfer.head);
     EXPECT_EQ(transfer.head->by_name, !remapped.empty());

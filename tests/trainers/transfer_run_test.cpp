@@ -1,7 +1,6 @@
 // Training from a model that knows other classes, as a library user does.
-#include <gtest/gtest.h>
-
 #include <boxcar/boxcar.h>
+#include <gtest/gtest.h>
 
 #include <fstream>
 
@@ -19,7 +18,8 @@ constexpr const char* kClassWeight = "model.23.cv3.1.2.weight";
 Rows rows_of(const HostTensor& t) {
   Rows rows;
   const std::int64_t size = t.count() / t.shape[0];
-  for (std::int64_t i = 0; i < t.shape[0]; ++i) rows.emplace_back(t.as<float>() + i * size, t.as<float>() + (i + 1) * size);
+  for (std::int64_t i = 0; i < t.shape[0]; ++i)
+    rows.emplace_back(t.as<float>() + i * size, t.as<float>() + (i + 1) * size);
   return rows;
 }
 
@@ -40,8 +40,10 @@ class TransferRun : public testing::Test {
     std::string message;  // what was taken from the weights
   };
   Run train(const fs::path& model, const std::string& names, const Overrides& more = {}) {
-    Overrides o{{"data", data(names)}, {"model", model.string()}, {"epochs", 1},    {"batch", 4},
-                {"imgsz", 64},         {"workers", 0},            {"plots", false}, {"project", (folder_ / "runs").string()}};
+    Overrides o{{"data", data(names)}, {"model", model.string()},
+                {"epochs", 1},         {"batch", 4},
+                {"imgsz", 64},         {"workers", 0},
+                {"plots", false},      {"project", (folder_ / "runs").string()}};
     Run run;
     Options options;
     options.log = [&](LogLevel, std::string_view text) {
@@ -109,8 +111,15 @@ TEST_F(TransferRun, OwnGetModelHeedsTheArgument) {
   };
   const fs::path first = train("yolo11n.yaml", "[a, b]").best;
   for (const bool remap : {true, false}) {
-    Own trainer({{"data", data("[b, a]")}, {"model", first.string()}, {"epochs", 1}, {"batch", 4}, {"imgsz", 64},
-                 {"workers", 0}, {"plots", false}, {"project", (folder_ / "runs").string()}, {"cls_remap", remap}});
+    Own trainer({{"data", data("[b, a]")},
+                 {"model", first.string()},
+                 {"epochs", 1},
+                 {"batch", 4},
+                 {"imgsz", 64},
+                 {"workers", 0},
+                 {"plots", false},
+                 {"project", (folder_ / "runs").string()},
+                 {"cls_remap", remap}});
     trainer.add_callback(events::on_pretrain_routine_end, [](BaseTrainer& t) { t.request_stop(); });
     trainer.train();
     EXPECT_EQ(trainer.done.head->by_name, remap);
