@@ -51,11 +51,15 @@ void ParamArena::fill(std::uint64_t seed) {
   for (const Entry& entry : entries_) {
     if (entry.offset < 0) continue;
     Parameter& p = *entry.parameter;
-    const std::vector<float> values = p.loaded         ? *p.loaded
-                                      : p.value        ? p.value.to_host(stream_)
-                                                       : initial_values(p, entry.name, seed);
+    std::vector<float> values = p.value ? p.value.to_host(stream_) : initial_values(p, entry.name, seed);
+    if (p.loaded) {
+      const auto& [loaded, given] = *p.loaded;
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        if (given.empty() || given[i]) values[i] = loaded[i];
+      }
+      p.loaded.reset();
+    }
     std::copy(values.begin(), values.end(), host.begin() + entry.offset);
-    p.loaded.reset();
   }
   stream_.copy(values_.view().data, host.data(), host.size() * sizeof(float));
   stream_.synchronize();
@@ -120,20 +124,7 @@ std::vector<std::string> load_matching(Module& root, const NamedTensors& weights
   std::vector<std::string> taken;
   root.for_each_parameter([&](const std::string& name, Parameter& p) {
     const auto found = by_name.find(name);
-    if (found == by_name.end() || found->second->shape != p.file_shape()) return;
-    if (p.kind == StateKind::kCounter) {
-      if (found->second->dtype != DType::kI64) return;
-      p.counter = *found->second->as<std::int64_t>();
-    } else {
-      std::vector<float> values = from_file(p, *found->second);
-      if (p.value) {
-        stream.copy(p.value.view().data, values.data(), values.size() * sizeof(float));
-        stream.synchronize();
-      } else {
-        p.loaded = std::move(values);
-      }
-    }
-    taken.push_back(name);
+    if (found != by_name.end() && load_if_equal(p, *found->second, stream)) taken.push_back(name);
   });
   return taken;
 }

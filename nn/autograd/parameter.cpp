@@ -35,18 +35,14 @@ std::string text(const std::vector<std::int64_t>& shape) {
   return out + "]";
 }
 
-std::vector<float> as_floats(const Parameter& p, const HostTensor& t) {
-  std::vector<float> values(static_cast<std::size_t>(t.count()));
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    switch (t.dtype) {
-      case DType::kF32: values[i] = t.as<float>()[i]; break;
-      case DType::kF16: values[i] = half_to_float(t.as<std::uint16_t>()[i]); break;
-      case DType::kBF16: values[i] = float(t.as<bfloat16>()[i]); break;
-      case DType::kF64: values[i] = static_cast<float>(t.as<double>()[i]); break;
-      default: fail<ModelError>("weight '{}' is stored as {}; a floating type is needed", p.name, name_of(t.dtype));
-    }
-  }
-  return values;
+// From file order to memory order; nothing stays nothing.
+template <class T>
+std::vector<T> in_memory(const Parameter& p, std::vector<T> file_order) {
+  if (!is_convolution(p) || file_order.empty()) return file_order;
+  std::vector<T> memory(file_order.size());
+  std::size_t next = 0;
+  in_file_order(p, [&](std::size_t index) { memory[index] = file_order[next++]; });
+  return memory;
 }
 
 }  // namespace
@@ -58,9 +54,34 @@ std::vector<std::int64_t> Parameter::file_shape() const {
       return {shape.c};
     case FileLayout::kConvWeight: return {shape.n, shape.c, shape.h, shape.w};
     case FileLayout::kDepthwiseWeight: return {shape.c, 1, shape.h, shape.w};
+    case FileLayout::kMatrix:
+      return {shape.w, shape.c};
     case FileLayout::kAsIs: return {shape.n, shape.h, shape.w, shape.c};
   }
   return {};
+}
+
+std::vector<float> floats_of(const std::string& name, const HostTensor& t) {
+  std::vector<float> values(static_cast<std::size_t>(t.count()));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    switch (t.dtype) {
+      case DType::kF32:
+        values[i] = t.as<float>()[i];
+        break;
+      case DType::kF16:
+        values[i] = half_to_float(t.as<std::uint16_t>()[i]);
+        break;
+      case DType::kBF16:
+        values[i] = float(t.as<bfloat16>()[i]);
+        break;
+      case DType::kF64:
+        values[i] = static_cast<float>(t.as<double>()[i]);
+        break;
+      default:
+        fail<ModelError>("weight '{}' is stored as {}; a floating type is needed", name, name_of(t.dtype));
+    }
+  }
+  return values;
 }
 
 HostTensor to_file(const Parameter& p, const std::vector<float>& memory_order) {
@@ -80,12 +101,38 @@ std::vector<float> from_file(const Parameter& p, const HostTensor& tensor) {
     fail<ModelError>("weight '{}' has the shape {}, the model wants {}", p.name, text(tensor.shape),
                      text(p.file_shape()));
   }
-  std::vector<float> values = as_floats(p, tensor);
-  if (!is_convolution(p)) return values;
-  std::vector<float> memory(values.size());
-  const float* in = values.data();
-  in_file_order(p, [&](std::size_t index) { memory[index] = *in++; });
-  return memory;
+  return in_memory(p, floats_of(p.name, tensor));
+}
+
+void load(Parameter& p, const HostTensor& tensor, Stream& stream, const std::vector<bool>& given) {
+  const std::vector<float> values = from_file(p, tensor);
+  const std::vector<bool> flags = in_memory(p, given);
+  std::vector<float> merged = p.value ? p.value.to_host(stream) : p.loaded ? p.loaded->values : values;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (flags.empty() || flags[i]) merged[i] = values[i];
+  }
+  if (p.value) {
+    stream.copy(p.value.view().data, merged.data(), merged.size() * sizeof(float));
+    stream.synchronize();
+    return;
+  }
+  std::vector<bool> known = flags;
+  if (p.loaded && !flags.empty()) {
+    known = p.loaded->given;
+    for (std::size_t i = 0; i < known.size(); ++i) known[i] = known[i] || flags[i];
+  }
+  p.loaded = {std::move(merged), std::move(known)};
+}
+
+bool load_if_equal(Parameter& p, const HostTensor& tensor, Stream& stream) {
+  if (tensor.shape != p.file_shape()) return false;
+  if (p.kind == StateKind::kCounter) {
+    if (tensor.dtype != DType::kI64) return false;
+    p.counter = *tensor.as<std::int64_t>();
+  } else {
+    load(p, tensor, stream);
+  }
+  return true;
 }
 
 std::vector<float> initial_values(const Parameter& p, const std::string& full_name, std::uint64_t seed) {

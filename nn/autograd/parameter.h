@@ -22,6 +22,7 @@ enum class FileLayout {
   kVector,           // [C]
   kConvWeight,       // memory [O,k,k,I] <-> file [O,I,k,k]
   kDepthwiseWeight,  // memory [1,k,k,C] <-> file [C,1,k,k]
+  kMatrix,           // memory [1,1,out,in] = file [out,in]
   kAsIs,             // memory [n,h,w,c] = file [n,h,w,c]
 };
 
@@ -40,8 +41,12 @@ struct Parameter {
   Tensor value = {};  // [shape]; a view into the arena once there is one
   Tensor grad = {};   // likewise; only of trainable parameters
   std::int64_t counter = 0;
-  /// Values in memory order that were loaded before there was an arena.
-  std::optional<std::vector<float>> loaded = {};
+  /// What load() was given before there was an arena, in memory order.
+  struct Loaded {
+    std::vector<float> values;
+    std::vector<bool> given;  // which of them count; empty: all
+  };
+  std::optional<Loaded> loaded = {};
 
   std::vector<std::int64_t> file_shape() const;
 };
@@ -49,6 +54,17 @@ struct Parameter {
 /// Memory order to file order and back; f32. Throws ModelError if the shapes differ.
 HostTensor to_file(const Parameter& parameter, const std::vector<float>& memory_order);
 std::vector<float> from_file(const Parameter& parameter, const HostTensor& tensor);
+
+/// Elements of any floating type as f32. Throws ModelError naming the weight for other types.
+std::vector<float> floats_of(const std::string& name, const HostTensor& tensor);
+
+/// Gives the parameter (no counter) the values of a tensor in file order, before or after it has memory. Where `given`
+/// is not empty it has a flag for each element, and those without it stay as they are, or as they will be initialised.
+/// Throws as from_file.
+void load(Parameter& parameter, const HostTensor& tensor, Stream& stream, const std::vector<bool>& given = {});
+
+/// The same for a tensor of the parameter's own shape, counters included; returns false, and does nothing, for another.
+bool load_if_equal(Parameter& parameter, const HostTensor& tensor, Stream& stream);
 
 /// Fresh values in memory order. kUniformFanIn: uniform in +-1/sqrt(fan_in), keyed by (seed, full name).
 std::vector<float> initial_values(const Parameter& parameter, const std::string& full_name, std::uint64_t seed);

@@ -109,11 +109,29 @@ int Arguments::integer(std::size_t i, int otherwise, int low, int high) const {
 
 double Arguments::positive(std::size_t i, double otherwise, double high) const {
   if (!has(i)) return otherwise;
-  double number = 0;
-  if (const auto* whole = std::get_if<std::int64_t>(&values_[i])) number = static_cast<double>(*whole);
-  if (const auto* real = std::get_if<double>(&values_[i])) number = *real;
-  if (!(number > 0 && number <= high)) refuse(i, fmt::format("a number above 0, at most {}", high));
-  return number;
+  const std::optional<double> number = number_at(i);
+  if (!number || !(*number > 0 && *number <= high)) refuse(i, fmt::format("a number above 0, at most {}", high));
+  return *number;
+}
+
+double Arguments::number(std::size_t i, double otherwise, double low, double high) const {
+  if (!has(i)) return otherwise;
+  const std::optional<double> number = number_at(i);
+  if (!number || !(*number >= low && *number <= high)) refuse(i, fmt::format("a number from {} to {}", low, high));
+  return *number;
+}
+
+std::optional<double> Arguments::number_at(std::size_t i) const {
+  if (const auto* whole = std::get_if<std::int64_t>(&values_[i])) return static_cast<double>(*whole);
+  if (const auto* real = std::get_if<double>(&values_[i])) return *real;
+  return std::nullopt;
+}
+
+std::string Arguments::text(std::size_t i, const std::string& otherwise) const {
+  if (!has(i)) return otherwise;
+  const auto* text = std::get_if<std::string>(&values_[i]);
+  if (!text) refuse(i, "a text");
+  return *text;
 }
 
 bool Arguments::truth(std::size_t i, bool otherwise) const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -40,6 +41,9 @@ class Arguments {
   int integer(std::size_t i, int otherwise, int low, int high) const;
   /// A positive number, at most `high`.
   double positive(std::size_t i, double otherwise, double high) const;
+  /// A number in [low, high].
+  double number(std::size_t i, double otherwise, double low, double high) const;
+  std::string text(std::size_t i, const std::string& otherwise) const;
   /// true, false, 1 or 0.
   bool truth(std::size_t i, bool otherwise) const;
   /// true or false and nothing that only resembles it.
@@ -55,6 +59,8 @@ class Arguments {
   [[noreturn]] void refuse(std::size_t i, const std::string& wanted) const;
 
  private:
+  std::optional<double> number_at(std::size_t i) const;
+
   std::string where_, module_;
   std::vector<std::string> names_;
   ValueList values_;

@@ -56,6 +56,7 @@ struct Builder {
   }
   LayerPtr operator()(const IdentitySpec&) const { return std::make_unique<nn::Identity>(parent, name); }
   LayerPtr operator()(const ConcatSpec&) const { return std::make_unique<nn::Concat>(parent, name); }
+  LayerPtr operator()(const RegisteredSpec& s) const { return s.make(parent, name); }
   LayerPtr operator()(const DetectSpec&) const { fail<ModelError>("row {}: the head must be the last row", row.index); }
 };
 

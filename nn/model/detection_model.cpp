@@ -15,12 +15,33 @@ struct DetectionModel::Hint {
   int first;
 };
 
+namespace {
+
+// Rows are worked out from what a registered module says of itself; memory is laid out by it.
+void check_registered(const LayerSpec& row, Shape image, const nn::Value& value) {
+  if (!std::holds_alternative<RegisteredSpec>(row.spec)) return;
+  if (!value.defined()) fail<ModelError>("row {} {}: the module's forward() gave an empty value", row.index, row.text);
+  const Shape result = value.shape();
+  const bool told = image.h == 256 && image.w == 256;  // the size that is known beforehand
+  const bool size = !told || (result.h == row.size_at_256 && result.w == row.size_at_256);
+  if (result.c == row.out_channels && size) return;
+  fail<ModelError>(
+      "row {} {}: the module says that it gives {} channels and a map of {} x {} for an image of 256 x 256, but "
+      "gave {}; correct its output()",
+      row.index, row.text, row.out_channels, row.size_at_256, row.size_at_256, result.str());
+}
+
+}  // namespace
+
 DetectionModel::DetectionModel(const ModelSpec& spec) : spec_(spec) {
   for (const LayerSpec& row : spec_.layers) {
     const std::string name = "model." + std::to_string(row.index);
     if (const auto* head = std::get_if<DetectSpec>(&row.spec)) {
       detect_ = std::make_unique<nn::Detect>(this, name, head->nc, head->channels,
-                                             nn::DetectSettings{head->reg_max, head->legacy, spec_.activation});
+                                             nn::DetectSettings{.reg_max = head->reg_max,
+                                                                .legacy = head->legacy,
+                                                                .class_width = head->class_width,
+                                                                .act = spec_.activation});
     } else {
       layers_.push_back(build_layer(this, name, row, spec_.activation));
     }
@@ -80,6 +101,7 @@ Outputs DetectionModel::forward(nn::Context& context, const nn::Value& images) {
   }
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     results[i] = layers_[i]->forward(context, inputs_of(spec_.layers[i]), places_for(i, wides));
+    check_registered(spec_.layers[i], images.shape(), results[i]);
     if (trace_) trace_(static_cast<int>(i), results[i]);
     wides[i] = {};
     for (std::size_t j = 0; j < i; ++j) {

@@ -127,7 +127,8 @@ class RowReader {
   }
 
   void check_copies(const ModuleRule& rule, const Row& row, const Built& built) const {
-    if (rule.inputs == Inputs::kList) refuse(fmt::format("{} cannot be repeated; write 1 as its repeats", rule.name));
+    if (rule.inputs == Inputs::kList || row.in_channels.size() > 1)
+      refuse(fmt::format("{} cannot be repeated; write 1 as its repeats", rule.name));
     if (built.out_channels == row.c1()) return;
     refuse(fmt::format(
         "repeats {} {} times, but it turns {} channels into {}; split it into a row that changes the channels and a "

@@ -95,7 +95,11 @@ const ModuleRule* find_rule(std::string_view name) {
   for (const ModuleRule& rule : rules()) {
     if (rule.name == name) return &rule;
   }
-  return nullptr;
+  return find_registered(name);
+}
+
+bool is_builtin(std::string_view name) {
+  return std::any_of(rules().begin(), rules().end(), [&](const ModuleRule& rule) { return rule.name == name; });
 }
 
 bool known_but_unsupported(std::string_view name) {
@@ -104,23 +108,32 @@ bool known_but_unsupported(std::string_view name) {
 
 std::string nearest_module(std::string_view name) {
   name = name.substr(0, 60);
+  const std::vector<std::string> registered = registered_modules();
   std::string_view best = rules().front().name;
   const auto consider = [&](std::string_view known) {
     if (edits(name, known) < edits(name, best)) best = known;
   };
   for (const ModuleRule& rule : rules()) consider(rule.name);
+  for (const std::string& own : registered) consider(own);
   for (const std::string_view known : kUnsupported) consider(known);
   return std::string(best);
 }
 
-int output_channels(const Row& row, const Arguments& args) {
-  if (args.size() == 0) args.refuse("needs at least one argument, its number of output channels; write it");
-  const int c2 = scaled_channels(args.integer(0, 0, 1, kMaxChannels), row.model.width, row.model.max_channels);
+int output_channels(const Arguments& args, std::size_t i, double width, double max_channels) {
+  if (!args.has(i)) {
+    args.refuse(i == 0 ? "needs at least one argument, its number of output channels; write it"
+                       : fmt::format("needs argument {}, a number of output channels; write it", i + 1));
+  }
+  const int c2 = scaled_channels(args.integer(i, 0, 1, kMaxChannels), width, max_channels);
   if (c2 < 1 || c2 > kMaxChannels) {
     args.refuse(fmt::format("has {} output channels after scaling; choose channels and width that give 1 to {}", c2,
                             kMaxChannels));
   }
   return c2;
+}
+
+int output_channels(const Row& row, const Arguments& args) {
+  return output_channels(args, 0, row.model.width, row.model.max_channels);
 }
 
 void check_groups(const Arguments& args, int groups, int c1, int c2) {

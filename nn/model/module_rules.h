@@ -1,6 +1,7 @@
 // How the builder turns a row into a module, for each module name. Private to nn/model.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,17 +31,21 @@ struct Built {
   bool repeats_inside = false;  // the module takes n' itself
 };
 
-enum class Inputs { kOne, kList };
+enum class Inputs { kOne, kList, kAny };
 
 struct ModuleRule {
   std::string_view name;
   Inputs inputs;
   std::vector<std::string> arguments;  // names of the arguments of a row, in order
-  Built (*build)(const Row&, const Arguments&);
+  std::function<Built(const Row&, const Arguments&)> build;
 };
 
-/// The rule for `name`, or null.
+/// The rule for `name`, of boxcar or registered, or null. Rules stay where they are.
 const ModuleRule* find_rule(std::string_view name);
+bool is_builtin(std::string_view name);
+/// Of what register_module() was given: the rule for `name` or null, and all names.
+const ModuleRule* find_registered(std::string_view name);
+std::vector<std::string> registered_modules();
 /// Whether `name` is a module of the reference that is not supported yet.
 bool known_but_unsupported(std::string_view name);
 /// The supported or known name with the fewest edits to `name`.
@@ -63,7 +68,9 @@ Built build_psa(const Row& row, const Arguments& args);
 Built build_concat(const Row& row, const Arguments& args);
 Built build_detect(const Row& row, const Arguments& args);
 
-/// c2': the first argument after scaling. Throws where it is missing, no whole number, below 1 or absurd.
+/// Argument i as output channels, after scaling. Throws where it is missing, no whole number, below 1 or absurd.
+int output_channels(const Arguments& args, std::size_t i, double width, double max_channels);
+/// c2': the same for the first argument.
 int output_channels(const Row& row, const Arguments& args);
 /// Refuses groups that do not divide the channels of a convolution from `c1` to `c2`.
 void check_groups(const Arguments& args, int groups, int c1, int c2);

@@ -1,6 +1,7 @@
 #include "boxcar/nn/model/module_specs.h"
 
 #include <algorithm>
+#include <cstdint>
 
 namespace boxcar {
 namespace {
@@ -18,6 +19,9 @@ struct OutputSize {
   }
   int operator()(const MaxPoolSpec& p) const { return windows(size, p.kernel, p.stride, p.padding); }
   int operator()(const UpsampleSpec& u) const { return size * u.factor; }
+  int operator()(const RegisteredSpec& r) const {
+    return static_cast<int>(std::int64_t{size} * r.size_out / r.size_in);
+  }
   template <class Other>
   int operator()(const Other&) const {
     return size;

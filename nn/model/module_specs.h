@@ -3,6 +3,8 @@
 #pragma once
 
 #include <array>
+#include <functional>
+#include <memory>
 #include <string>
 #include <variant>
 #include <vector>
@@ -10,6 +12,11 @@
 #include "boxcar/kernels/activation/activation_math.h"
 
 namespace boxcar {
+
+namespace nn {
+class Module;
+class Layer;
+}  // namespace nn
 
 /// act(bn(conv2d(x))), the convolution without bias. A DWConv row has groups = gcd(c1, c2).
 struct ConvSpec {
@@ -98,6 +105,12 @@ struct IdentitySpec {};
 /// Concatenation over channels, in the order of LayerSpec::from.
 struct ConcatSpec {};
 
+/// A module of the program's own: see register_module().
+struct RegisteredSpec {
+  std::function<std::unique_ptr<nn::Layer>(nn::Module* parent, const std::string& name)> make{};
+  int size_in = 1, size_out = 1;  // sides of the maps that the first copy reads and gives, for an image of 256 x 256
+};
+
 /// The anchor-free detection head with one branch.
 struct DetectSpec {
   int nc = 1, reg_max = 16;
@@ -106,11 +119,12 @@ struct DetectSpec {
   std::vector<int> channels{};  // input channels of the levels
   std::vector<int> strides{};   // of the levels, in pixels of the network's input
   int box_width = 0;            // inner channels of the box branches: max(16, channels[0] / 4, 4 * reg_max)
-  int class_width = 0;          // inner channels of the class branches: max(channels[0], min(nc, 100))
+  int class_width = 0;  // inner channels of the class branches: max(channels[0], min(nc, 100)) until weights differ
 };
 
-using ModuleSpec = std::variant<ConvSpec, BottleneckSpec, C2fSpec, C3Spec, C3k2Spec, SppSpec, SppfSpec, C2psaSpec,
-                                PsaSpec, UpsampleSpec, MaxPoolSpec, IdentitySpec, ConcatSpec, DetectSpec>;
+using ModuleSpec =
+    std::variant<ConvSpec, BottleneckSpec, C2fSpec, C3Spec, C3k2Spec, SppSpec, SppfSpec, C2psaSpec, PsaSpec,
+                 UpsampleSpec, MaxPoolSpec, IdentitySpec, ConcatSpec, RegisteredSpec, DetectSpec>;
 
 /// Channels inside a block: c * e, cut toward zero.
 int hidden_channels(int c, double e);

@@ -29,10 +29,28 @@ Detect::Detect(Module* parent, std::string name, int nc, std::vector<int> channe
                      settings.reg_max, channels_.size());
   }
   const int box_width = std::max({16, channels_[0] / 4, 4 * settings.reg_max});
-  const int class_width = std::max(channels_[0], std::min(nc, 100));
+  if (settings_.class_width == 0) settings_.class_width = std::max(channels_[0], std::min(nc, 100));
   for (int i = 0; i < levels(); ++i) add_box_branch(i, box_width);
-  for (int i = 0; i < levels(); ++i) add_class_branch(i, class_width);
-  if (settings.reg_max > 1) dfl_ = std::make_unique<DistanceBins>(this, settings.reg_max);
+  add_class_branches();
+}
+
+// Also what follows them in the state dict.
+void Detect::add_class_branches() {
+  for (int i = 0; i < levels(); ++i) add_class_branch(i, settings_.class_width);
+  if (settings_.reg_max > 1) dfl_ = std::make_unique<DistanceBins>(this, settings_.reg_max);
+}
+
+bool Detect::rebuild_class_branches(int width) {
+  bool placed = false;
+  for_each_parameter([&](const std::string&, const Parameter& p) { placed |= static_cast<bool>(p.value); });
+  if (placed) return false;
+  settings_.class_width = width;
+  dfl_.reset();
+  cls_.clear();
+  cls_out_.clear();
+  add_class_branches();
+  set_strides(strides_);
+  return true;
 }
 
 void Detect::add_box_branch(int level, int width) {

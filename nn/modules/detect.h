@@ -12,6 +12,7 @@ using Outputs = std::vector<Value>;
 struct DetectSettings {
   int reg_max = 16;     // bins of a box side's distance distribution (Li et al., "Generalized focal loss", 2020)
   bool legacy = false;  // class branches of full convolutions (YOLOv5, YOLOv8)
+  int class_width = 0;  // inner channels of the class branches; 0: max(channels[0], min(nc, 100))
   Act act = kSilu;
 };
 
@@ -27,6 +28,13 @@ class Detect : public Module {
 
   int nc() const { return nc_; }
   int reg_max() const { return settings_.reg_max; }
+  /// Input channels of the levels.
+  const std::vector<int>& channels() const { return channels_; }
+  bool legacy() const { return settings_.legacy; }
+  int class_width() const { return settings_.class_width; }
+  /// Makes the class branches anew with another width, as the weights to load have it. Returns false, and does nothing,
+  /// where the head's values have their place already.
+  bool rebuild_class_branches(int width);
   int levels() const { return static_cast<int>(channels_.size()); }
   const std::vector<int>& strides() const { return strides_; }
   /// Also sets the initial biases: 2 for boxes, log(5 / nc / (640 / stride)^2) for classes, about
@@ -39,6 +47,7 @@ class Detect : public Module {
   using Branch = std::vector<std::unique_ptr<ConvBnAct>>;
   void add_box_branch(int level, int width);
   void add_class_branch(int level, int width);
+  void add_class_branches();
 
   int nc_;
   std::vector<int> channels_, strides_;

@@ -24,7 +24,7 @@ Linear::Linear(Module* parent, std::string name, int in, int out)
       in_(positive("Linear", in)),
       out_(positive("Linear", out)),
       weight_(declare({.name = "weight",
-                       .layout = FileLayout::kAsIs,
+                       .layout = FileLayout::kMatrix,
                        .shape = {1, 1, out, in},
                        .init = Init::kUniformFanIn,
                        .init_value = static_cast<float>(in)})),

@@ -5,9 +5,9 @@
 
 namespace boxcar::nn {
 
-/// y = x W + b on the channels of every pixel: [N,H,W,in] -> [N,H,W,out]. State: weight [1,1,out,in] (row by row as in
-/// the field's files), bias [out]. Starts uniform in +-1/sqrt(in), the bias 0. Throws ArgumentError for sizes below 1
-/// and ShapeError for an input of other channels.
+/// y = x W^T + b on the channels of every pixel: [N,H,W,in] -> [N,H,W,out]. State: weight [out,in], bias [out]. Starts
+/// uniform in +-1/sqrt(in), the bias 0. Throws ArgumentError for sizes below 1 and ShapeError for an input of other
+/// channels.
 class Linear : public Module {
  public:
   Linear(Module* parent, std::string name, int in, int out);

@@ -325,5 +325,21 @@ TEST(Linear, ByHandAndItsGradients) {
   EXPECT_EQ(arena.entries()[1].parameter->grad.to_host(stream), (std::vector<float>{1, 1}));
 }
 
+TEST(Linear, FilesHoldAMatrixOfOutputsByInputs) {
+  Stream stream;
+  Linear linear(nullptr, "linear", 3, 2);
+  const std::vector<float> rows{1, 2, 3, 4, 5, 6};
+  HostTensor weight{DType::kF32, {2, 3}, std::vector<std::byte>(rows.size() * sizeof(float))};
+  std::copy(rows.begin(), rows.end(), weight.as<float>());
+  EXPECT_EQ(load_matching(linear, {{"weight", weight}}, stream), std::vector<std::string>{"weight"});
+  ParamArena arena(linear, stream, 0);
+  const NamedTensors state = state_dict(arena, arena.values());
+  EXPECT_EQ(state[0].second, weight);
+  EXPECT_EQ(state[1].second.shape, std::vector<std::int64_t>{2});
+  Context context(stream, Pass::kEvaluate);
+  const Value x(context, Tensor::from(stream, {1, 1, 1, 3}, {1, 0, 2}));
+  EXPECT_EQ(linear.forward(context, x).to_host(), (std::vector<float>{7, 16}));
+}
+
 }  // namespace
 }  // namespace boxcar::nn

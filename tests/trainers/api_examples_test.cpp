@@ -1,10 +1,12 @@
 // The examples of the guide to the C++ API, built and run as a user would.
+#include <boxcar/boxcar.h>
 #include <gtest/gtest.h>
 
-#include <boxcar/boxcar.h>
-#include "boxcar/data/image/decode.h"
+#include <fstream>
 
+#include "boxcar/data/image/decode.h"
 #include "support/folder.h"
+#include "support/process.h"
 #include "support/tiny_dataset.h"
 
 namespace {
@@ -27,6 +29,44 @@ struct TinyNetTrainer : DetectionTrainer {
     return model;
   }
 };
+
+// Own module, usable in model files: weighs channels by what the whole picture holds.
+struct Gate : nn::Layer {
+  nn::Conv squeeze, excite;
+  Gate(nn::Module* parent, std::string name, const ModuleRow& row)
+      : Layer(parent, std::move(name)),
+        squeeze(this, "squeeze", row.in_channels()[0], row.integer(0, 8, 1, 1024)),
+        excite(this, "excite", row.integer(0, 8, 1, 1024), row.in_channels()[0]) {}
+  Value forward(Context& c, std::span<const Value> x, std::span<const nn::Place>) override {
+    return x[0] * sigmoid(excite.forward(c, silu(squeeze.forward(c, mean(x[0], {1, 2})))));
+  }
+};
+
+// Own module of two inputs and another size: the finer map, halved, beside the coarser one.
+struct Beside : nn::Layer {
+  nn::ConvBnAct down;
+  static ModuleOutput output(const ModuleRow& row) {
+    return {row.channels(0) + row.in_channels()[1], row.in_sizes()[1]};
+  }
+  Beside(nn::Module* parent, std::string name, const ModuleRow& row)
+      : Layer(parent, std::move(name)),
+        down(this, "down", row.in_channels()[0], row.channels(0), {.kernel = 3, .stride = 2, .act = row.activation()}) {
+  }
+  Value forward(Context& c, std::span<const Value> x, std::span<const nn::Place> places) override {
+    return concat(c, std::vector<Value>{down.forward(c, x[0]), x[1]}, places);
+  }
+};
+
+constexpr const char* kGateNet = R"(nc: 80
+backbone:
+  - [-1, 1, Conv, [16, 3, 2]]
+  - [-1, 1, Conv, [16, 3, 2]]
+  - [-1, 2, Gate, [4]]
+  - [-1, 1, Conv, [32, 3, 2]]
+head:
+  - [[2, -1], 1, Beside, [16]]
+  - [[-1], 1, Detect, [nc]]
+)";
 
 struct SmallObjects : DetectionValidator {  // own metric: it reaches results.csv, the loggers and Metrics
   double found = 0, all = 0;
@@ -76,6 +116,45 @@ TEST_F(ApiExamples, OwnNetworkTrains) {
   EXPECT_EQ(names.front(), "stem.conv.weight");  // the spec's own layers are gone
   EXPECT_EQ(static_cast<const DetectionModel&>(trainer.model()).strides(), std::vector<int>{8});
   EXPECT_EQ(result.epochs, 2);
+}
+
+TEST_F(ApiExamples, OwnModulesInAModelFileTrainAndComeBack) {
+  register_module<Gate>("Gate", {"hidden"});
+  register_module<Beside>("Beside", {"channels"});
+  std::ofstream(folder_ / "gate.yaml") << kGateNet;
+  Overrides overrides = run(1);  // two batches of two pictures
+  overrides.set("model", (folder_ / "gate.yaml").string()).set("nbs", 2).set("warmup_epochs", 0);
+  DetectionTrainer trainer(overrides);
+  NamedTensors before, after;
+  trainer.add_callback(events::on_pretrain_routine_end,
+                       [&](BaseTrainer& t) { before = nn::state_dict(t.arena(), t.arena().values()); });
+  int batches = 0;
+  trainer.add_callback(events::on_train_batch_end, [&](BaseTrainer&) { ++batches; });
+  trainer.add_callback(events::on_train_epoch_end,
+                       [&](BaseTrainer& t) { after = nn::state_dict(t.arena(), t.arena().values()); });
+  const TrainResult result = trainer.train();
+  EXPECT_EQ(batches, 2);
+  std::size_t own = 0;
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    const auto& [name, tensor] = before[i];
+    const bool gate = name.starts_with("model.2.0.squeeze.") || name.starts_with("model.2.1.excite.");
+    if (!gate && name != "model.4.down.conv.weight") continue;
+    ++own;
+    EXPECT_NE(tensor, after[i].second) << name << " did not learn";
+  }
+  EXPECT_EQ(own, 5u);
+
+  // The file describes the network: a program that knows the modules reads it, another one says what is missing.
+  YOLO model(result.best);
+  const Overrides small{{"conf", 0.00001}, {"imgsz", 64}};
+  EXPECT_EQ(model.predict(folder_ / "tinyds/images/val", small).size(), 4u);
+  const Weights best = Weights::read(result.best);
+  DetectionModel again(best.spec());
+  EXPECT_EQ(best.load_into(again).taken.size(), before.size());
+  const test::Finished stranger =
+      test::run_program({BOXCAR_BINARY, "info", "model=" + result.best.string()}, folder_.path());
+  EXPECT_NE(stranger.status, 0);
+  EXPECT_NE(stranger.output.find("the module 'Gate' is not known"), std::string::npos) << stranger.output;
 }
 
 TEST_F(ApiExamples, OwnMetricReachesTheTable) {

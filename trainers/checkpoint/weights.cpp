@@ -89,16 +89,28 @@ Weights Weights::read(const std::filesystem::path& file) {
   return weights;
 }
 
-std::vector<std::string> Weights::load_into(Model& model) const {
-  if (is_fused(tensors_)) {
-    fail<ModelError>("{}: the batch norms of these weights were folded away; use the unfused file", path_.string());
-  }
+void Weights::refuse_folded() const {
+  if (!is_fused(tensors_)) return;
+  fail<ModelError>("{}: the batch norms of these weights were folded away; use the unfused file", path_.string());
+}
+
+Transfer Weights::load_into(Model& model) const {
+  refuse_folded();
+  auto* detection = dynamic_cast<DetectionModel*>(&model);
+  TransferOptions options{.source_names = names_, .remap_classes = remap_classes_};
+  if (detection) options.target_names = detection->spec().names;
   Stream stream;
-  return nn::load_matching(model, tensors_, stream);
+  Transfer done = transfer(model, tensors_, options, stream);
+  const bool all = done.taken.size() == done.tensors && names_.size() == options.target_names.size();
+  if (detection && all && are_placeholders(options.target_names)) detection->set_names(names_);
+  return done;
 }
 
 void Weights::load_all_into(Model& model) const {
-  const std::vector<std::string> taken = load_into(model);
+  refuse_folded();
+  fit_class_branches(model, tensors_);
+  Stream stream;
+  const std::vector<std::string> taken = nn::load_matching(model, tensors_, stream);
   model.for_each_parameter([&](const std::string& name, nn::Parameter& p) {
     if (p.kind == nn::StateKind::kCounter) return;
     if (std::find(taken.begin(), taken.end(), name) == taken.end()) {
@@ -116,7 +128,12 @@ ModelSpec Weights::spec() const {
   ModelSpecOptions options;
   options.nc = static_cast<int>(names_.size());
   options.names = names_;
-  return parse_model_spec(model_text_, path_.string(), options);
+  ModelSpec spec = parse_model_spec(model_text_, path_.string(), options);
+  LayerSpec& last = spec.layers.back();
+  auto& head = std::get<DetectSpec>(last.spec);
+  const auto width = class_width_of(tensors_, "model." + std::to_string(last.index), head.channels, head.legacy);
+  if (width) head.class_width = *width;
+  return spec;
 }
 
 }  // namespace boxcar

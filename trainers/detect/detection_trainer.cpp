@@ -4,12 +4,7 @@ namespace boxcar {
 
 std::unique_ptr<Model> DetectionTrainer::get_model(const ModelSpec& spec, const Weights* weights) {
   auto model = std::make_unique<DetectionModel>(spec);
-  if (weights) {
-    const std::vector<std::string> taken = weights->load_into(*model);
-    std::size_t all = 0;
-    model->for_each_parameter([&](const std::string&, nn::Parameter&) { ++all; });
-    log().info("{} of {} tensors from {}", taken.size(), all, weights->path().string());
-  }
+  if (weights) log().info("{}", weights->load_into(*model).text(weights->path().string()));
   return model;
 }
 

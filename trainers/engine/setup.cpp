@@ -135,7 +135,7 @@ BaseTrainer::ModelSource BaseTrainer::find_model() {
   options.log = log_;
   if (resume_) {
     return {parse_model_spec(resume_->model_text, last_.string(), options),
-            Weights(resume_->ema, resume_->model_text, resume_->names)};
+            Weights(resume_->ema, resume_->model_text, resume_->names, last_)};
   }
   const std::filesystem::path model = args_.model.value_or("");
   const bool describes = model.extension() == ".yaml" || model.extension() == ".yml";
@@ -158,6 +158,8 @@ BaseTrainer::ModelSource BaseTrainer::find_model() {
 
 void BaseTrainer::setup_model() {
   ModelSource source = find_model();
+  // A resumed run goes on with its own rows, whatever the data set's file calls them now.
+  if (source.weights) source.weights->set_remap_classes(args_.cls_remap && !resume_);
   model_ = get_model(source.spec, source.weights ? &*source.weights : nullptr);
   if (!model_) fail<ModelError>("get_model() returned no model");
   model_->prepare(*stream_);
