@@ -35,9 +35,9 @@ TEST(ConvertVoc, BccdGivesItsLabelsByteForByte) {
   int compared = 0;
   for (const auto& entry : fs::recursive_directory_iterator(bccd / "labels")) {
     if (entry.path().extension() != ".txt") continue;
-    EXPECT_EQ(
-        test::read_plainly(folder / "out" / fs::path("labels") / entry.path().parent_path().filename() / entry.path().filename()),
-        test::read_plainly(entry.path()))
+    EXPECT_EQ(test::read_plainly(folder / "out" / fs::path("labels") / entry.path().parent_path().filename() /
+                                 entry.path().filename()),
+              test::read_plainly(entry.path()))
         << entry.path();
     ++compared;
   }

@@ -15,10 +15,10 @@ namespace boxcar {
 namespace {
 
 namespace fs = std::filesystem;
+using test::Folder;
 using test::is_line_with;
 using test::message_of;
 using test::read_plainly;
-using test::Folder;
 using test::write_plainly;
 
 /// Files may not grow beyond `bytes` while this lives: to a writer, a full disk.
@@ -83,6 +83,20 @@ TEST(AtomicFile, AFullDiskLeavesTheOldFile) {
   EXPECT_TRUE(is_line_with(message, quote_path(folder / "a.txt") + ": File too large"));
   EXPECT_EQ(read_plainly(folder / "a.txt"), "old");
   EXPECT_EQ(folder.listing(), "a.txt");
+}
+
+TEST(AtomicFile, WhatAKilledProcessLeftIsRemoved) {
+  const Folder folder;
+  for (const char* other : {"a.txt", ".tmp", "a.txt.1.0.tmp", ".a.txt.x.0.tmp", ".a.txt.0.tmp"}) {
+    write_plainly(folder / other, "kept");
+  }
+  const std::string before = folder.listing();
+  write_plainly(folder / ".last.pt.4711.0.tmp", "half");
+  AtomicFile unfinished(folder / "a.txt");
+  EXPECT_NE(folder.listing(), before);
+  remove_unfinished_files(folder.path());
+  EXPECT_EQ(folder.listing(), before);
+  remove_unfinished_files(folder / "none");
 }
 
 TEST(AtomicFile, RefusesTargetsThatAreNoFiles) {
