@@ -81,6 +81,17 @@ TEST(ResultsCsv, SurvivesARowCutShort) {
   }
 }
 
+TEST(ResultsCsv, KeepsARowThatCouldNotBeWritten) {
+  const test::Folder folder;
+  ResultsCsv csv(folder / "later/results.csv");
+  EXPECT_THROW(csv.append(simple_row(1)), IoError);
+  EXPECT_THROW(csv.append(simple_row(2)), IoError);
+  std::filesystem::create_directory(folder / "later");
+  csv.append(simple_row(3));
+  csv.append(simple_row(4));
+  EXPECT_EQ(*read_results_csv(csv.file()).find("epoch"), (std::vector<double>{1, 2, 3, 4}));
+}
+
 TEST(ResultsCsv, LeavesNoTemporaryFiles) {
   const test::Folder folder;
   ResultsCsv(folder / "results.csv").append(simple_row(1));
