@@ -14,10 +14,10 @@ namespace boxcar {
 namespace {
 
 namespace fs = std::filesystem;
+using test::Folder;
 using test::is_line_with;
 using test::message_of;
 using test::read_plainly;
-using test::Folder;
 using test::write_plainly;
 
 HostTensor counting(DType dtype, std::vector<std::int64_t> shape) {

@@ -18,12 +18,12 @@ namespace {
 
 namespace fs = std::filesystem;
 using Kind = PickleValue::Kind;
+using test::Folder;
 using test::global_op;
 using test::int_op;
 using test::is_line_with;
 using test::message_of;
 using test::pickle_of;
-using test::Folder;
 using test::TensorOps;
 using test::text_op;
 using test::write_pt;

@@ -16,10 +16,10 @@ namespace boxcar {
 namespace {
 
 using Kind = PickleValue::Kind;
+using test::Folder;
 using test::is_line_with;
 using test::message_of;
 using test::read_plainly;
-using test::Folder;
 
 HostTensor counting(DType dtype, std::vector<std::int64_t> shape) {
   HostTensor tensor{dtype, std::move(shape), {}};

@@ -66,15 +66,20 @@ class Resume : public testing::Test {
 };
 
 TEST_F(Resume, KilledFiveTimesEqualsUninterruptedToTheByte) {
+  using Milliseconds = std::chrono::milliseconds;
+  const auto begin = std::chrono::steady_clock::now();
   const test::Finished whole = boxcar(start("whole", "yolo11n.yaml"));
   ASSERT_EQ(whole.status, 0) << whole.output;
+  const auto took = std::chrono::duration_cast<Milliseconds>(std::chrono::steady_clock::now() - begin).count();
 
   Random random(11);
   int kills = 0;
   bool finished = false;
-  for (int attempt = 0; attempt < 200 && !finished; ++attempt) {
-    // Moments grow, so that slow machines get on too.
-    const auto wait = std::chrono::milliseconds(kills < 5 ? 200 + attempt * 30 + random.below(1500) : 0);
+  for (int attempt = 0; attempt < 10 && !finished; ++attempt) {
+    // Five kills, each after a tenth to a half of the whole run's time: in most of them there is a checkpoint to go on
+    // from.
+    const auto share = static_cast<std::uint32_t>(took / 10);
+    const Milliseconds wait(kills < 5 ? share + random.below(4 * share) : 0);
     const test::Finished part = boxcar(start_or_resume("killed", "yolo11n.yaml"), wait);
     if (part.status == -1) ++kills;
     // Refused as finished: the kill came between the last file and the end.
