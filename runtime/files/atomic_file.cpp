@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <regex>
 #include <system_error>
 
 #include "boxcar/runtime/base/error.h"
@@ -46,6 +47,12 @@ Descriptor create_beside(const fs::path& target, fs::path& temporary) {
     Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
     if (file || errno != EEXIST) return file;
   }
+}
+
+// ".NAME.PROCESS.ATTEMPT.tmp", as create_beside() makes them.
+bool is_temporary(const std::string& name) {
+  static const std::regex kPattern(R"(\..+\.\d+\.\d+\.tmp)");
+  return std::regex_match(name, kPattern);
 }
 
 // Some file systems cannot flush a folder, and say so with one of these.
@@ -118,6 +125,13 @@ void AtomicFile::commit() {
   if (std::rename(temporary_.c_str(), target_.c_str()) != 0) fail_io("write", path_, errno);
   temporary_.clear();
   if (const int error = flush_folder(folder_of(target_))) fail_io("write", path_, error);
+}
+
+void remove_unfinished_files(const fs::path& folder) {
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+    if (is_temporary(entry.path().filename().string())) fs::remove(entry.path(), ignored);
+  }
 }
 
 void write_file_atomically(const fs::path& path, std::string_view content) {

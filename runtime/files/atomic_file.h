@@ -43,6 +43,10 @@ class AtomicFile {
   std::uint64_t size_ = 0;
 };
 
+/// Removes the temporaries that killed processes left in a folder, which nobody else may be writing to. What cannot be
+/// removed stays.
+void remove_unfinished_files(const std::filesystem::path& folder);
+
 /// Writes `content` as one AtomicFile.
 void write_file_atomically(const std::filesystem::path& path, std::string_view content);
 

@@ -9,6 +9,7 @@
 #include "boxcar/data/dataset/yolo_dataset.h"
 #include "boxcar/data/image/encode.h"
 #include "boxcar/runtime/base/error.h"
+#include "support/files.h"
 #include "support/folder.h"
 #include "support/golden.h"
 
@@ -16,11 +17,6 @@ namespace boxcar {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string text_of(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 TEST(ConvertVoc, BccdGivesItsLabelsByteForByte) {
   BOXCAR_NEED_SHARED();
@@ -39,9 +35,9 @@ TEST(ConvertVoc, BccdGivesItsLabelsByteForByte) {
   int compared = 0;
   for (const auto& entry : fs::recursive_directory_iterator(bccd / "labels")) {
     if (entry.path().extension() != ".txt") continue;
-    EXPECT_EQ(
-        text_of(folder / "out" / fs::path("labels") / entry.path().parent_path().filename() / entry.path().filename()),
-        text_of(entry.path()))
+    EXPECT_EQ(test::read_plainly(folder / "out" / fs::path("labels") / entry.path().parent_path().filename() /
+                                 entry.path().filename()),
+              test::read_plainly(entry.path()))
         << entry.path();
     ++compared;
   }

@@ -8,6 +8,7 @@
 #include "boxcar/nn/model/model_spec.h"
 #include "nn/model_spec_support.h"
 #include "support/files.h"
+#include "support/folder.h"
 
 namespace boxcar {
 namespace {
@@ -32,7 +33,7 @@ class ModelFile : public ::testing::Test {
   }
 
   const std::string scaled_ = with_row("[-1, 1, Conv, [64]]", "nc: 2\nscales: {n: [1, 0.25, 64], s: [1, 0.5, 64]}");
-  test::ScratchFolder folder_;
+  test::Folder folder_;
 };
 
 TEST_F(ModelFile, TheExactFileComesBeforeTheOneWithoutLetter) {

@@ -10,35 +10,21 @@
 #include "boxcar/kernels/conv/conv.h"
 #include "boxcar/nn/arena/arena.h"
 #include "boxcar/nn/model/model_info.h"
-#include "support/golden.h"
+#include "nn/golden_network.h"
 
 namespace boxcar {
 namespace {
 
+using test::add_head_grad;
+using test::as_nchw;
+using test::Golden;
 using test::GoldenTensor;
-using Golden = std::map<std::string, GoldenTensor>;
+using test::head_map;
+using test::image;
+using test::state_of;
 
 // golden/model/README.md, b.
 constexpr double kBoxPixels = 5e-3, kScore = 2e-5, kTrain = 3e-4, kRunning = 2e-5, kGradient = 1.5e-3;
-
-NamedTensors state_of(const Golden& golden) {
-  NamedTensors state;
-  for (const auto& [name, t] : golden) {
-    if (name.starts_with("state.")) state.emplace_back(name.substr(6), HostTensor{t.dtype, t.shape, t.bytes});
-  }
-  return state;
-}
-
-Tensor image(Stream& stream, const GoldenTensor& t) {
-  const auto& s = t.shape;
-  const Shape shape{int(s[0]), int(s[2]), int(s[3]), int(s[1])};
-  return Tensor::from(stream, shape, test::to_nhwc(t.floats(), shape.n, shape.c, shape.h, shape.w));
-}
-
-std::vector<float> as_nchw(const Tensor& t, Stream& stream) {
-  const Shape s = t.shape();
-  return test::to_nchw(t.to_host(stream), s.n, s.h, s.w, s.c);
-}
 
 void expect_relative(const std::vector<float>& ours, const GoldenTensor& golden, double relative,
                      const std::string& what, double absolute = 0) {
@@ -89,38 +75,6 @@ class WholeNetwork : public testing::TestWithParam<const char*> {
     }
   }
 
-  // Head maps as the reference lists them, or a gradient of that form spread over the maps.
-  std::vector<float> head_map(const Outputs& outputs, std::size_t which) {
-    const int images = outputs[0].shape().n, channels = outputs[which].shape().c;
-    std::vector<float> all;
-    for (int n = 0; n < images; ++n) {
-      for (int c = 0; c < channels; ++c) {
-        for (std::size_t i = which; i < outputs.size(); i += 2) {
-          const int cells = outputs[i].shape().h * outputs[i].shape().w;
-          const float* data = outputs[i].packed().as();
-          for (int p = 0; p < cells; ++p) all.push_back(data[(std::size_t(n) * cells + p) * channels + c]);
-        }
-      }
-    }
-    return all;
-  }
-  void add_head_grad(const Outputs& outputs, std::size_t which, const GoldenTensor& grad) {
-    const auto g = grad.floats();
-    const auto channels = std::size_t(grad.shape[1]), anchors = std::size_t(grad.shape[2]);
-    std::size_t first = 0;
-    for (std::size_t i = which; i < outputs.size(); i += 2) {
-      const Shape s = outputs[i].shape();
-      const auto cells = std::size_t(s.h) * s.w;
-      std::vector<float> host(std::size_t(s.count()));
-      for (std::size_t k = 0; k < host.size(); ++k) {
-        const std::size_t c = k % channels, pixel = k / channels;
-        host[k] = g[((pixel / cells) * channels + c) * anchors + first + pixel % cells];
-      }
-      outputs[i].add_grad(stream_, Tensor::from(stream_, s, host), nn::Own::kShared);
-      first += cells;
-    }
-  }
-
   Stream stream_;
   Golden golden_;
   nlohmann::json json_;
@@ -159,10 +113,10 @@ TEST_P(WholeNetwork, TrainingPassAndGradients) {
   const nn::Value input(context, image(stream_, golden_.at("input")), true);
   model_->set_trace([&](int layer, const nn::Value& v) { check_trace("train_trace", kTrain, layer, v); });
   const Outputs outputs = model_->forward(context, input);
-  expect_relative(head_map(outputs, 0), golden_.at("train.boxes"), kTrain, "boxes");
-  expect_relative(head_map(outputs, 1), golden_.at("train.scores"), kTrain, "scores");
-  add_head_grad(outputs, 0, golden_.at("grad_out.boxes"));
-  add_head_grad(outputs, 1, golden_.at("grad_out.scores"));
+  expect_relative(head_map(outputs, 0, stream_), golden_.at("train.boxes"), kTrain, "boxes");
+  expect_relative(head_map(outputs, 1, stream_), golden_.at("train.scores"), kTrain, "scores");
+  add_head_grad(outputs, 0, golden_.at("grad_out.boxes"), stream_);
+  add_head_grad(outputs, 1, golden_.at("grad_out.scores"), stream_);
   context.backward();
   EXPECT_EQ(context.tape_size(), 0u);
   EXPECT_EQ(context.copies(), 0);
@@ -200,8 +154,8 @@ TEST_P(WholeNetwork, NoConvolutionRunsOnAReferenceImplementation) {
   nn::Context context(stream_);
   const nn::Value input(context, image(stream_, golden_.at("input")), false);
   const Outputs outputs = model_->forward(context, input);
-  add_head_grad(outputs, 0, golden_.at("grad_out.boxes"));
-  add_head_grad(outputs, 1, golden_.at("grad_out.scores"));
+  add_head_grad(outputs, 0, golden_.at("grad_out.boxes"), stream_);
+  add_head_grad(outputs, 1, golden_.at("grad_out.scores"), stream_);
   context.backward();
   const auto names = kernels::conv_implementations(stream_);
   EXPECT_GT(names.size(), 50u);

@@ -13,13 +13,18 @@
 #include "boxcar/nn/modules/plain_layers.h"
 #include "boxcar/nn/modules/psa.h"
 #include "boxcar/nn/modules/spp.h"
-#include "support/golden.h"
+#include "nn/golden_network.h"
 
 namespace boxcar::nn {
 namespace {
 
+using test::add_head_grad;
+using test::as_nchw;
+using test::Golden;
 using test::GoldenTensor;
-using Golden = std::map<std::string, GoldenTensor>;
+using test::head_map;
+using test::image;
+using test::state_of;
 using MakeLayer = std::function<std::unique_ptr<Layer>()>;
 
 template <class L, class... A>
@@ -77,25 +82,6 @@ const std::set<std::string> kHeads{"detect", "detect_legacy", "detect_reg1_nc20"
 const std::set<std::string> kLeftOut{"scdown",         "repvggdw", "cib", "c2fcib_lk",  // YOLOv10
                                      "detect_end2end", "v10detect",                      // two branches
                                      "dfl_16"};  // inside decode_predictions and the loss here
-
-NamedTensors state_of(const Golden& golden) {
-  NamedTensors state;
-  for (const auto& [name, t] : golden) {
-    if (name.starts_with("state.")) state.emplace_back(name.substr(6), HostTensor{t.dtype, t.shape, t.bytes});
-  }
-  return state;
-}
-
-Tensor image(Stream& stream, const GoldenTensor& t) {
-  const auto& s = t.shape;
-  const Shape shape{int(s[0]), int(s[2]), int(s[3]), int(s[1])};
-  return Tensor::from(stream, shape, test::to_nhwc(t.floats(), shape.n, shape.c, shape.h, shape.w));
-}
-
-std::vector<float> as_nchw(const Tensor& t, Stream& stream) {
-  const Shape s = t.shape();
-  return test::to_nchw(t.to_host(stream), s.n, s.h, s.w, s.c);
-}
 
 // The README's bound: 2e-5 of the tensor's largest value (absolute where it is zero in theory).
 void expect_close(const std::vector<float>& ours, const GoldenTensor& golden, const std::string& what,
@@ -195,44 +181,6 @@ TEST(ModuleGoldenList, LeavesOutOnlyWhatIsListed) {
   for (const auto& c : all) {
     const std::string name = c["name"];
     EXPECT_EQ(layers().count(name) + kHeads.count(name) + kLeftOut.count(name), 1u) << name;
-  }
-}
-
-// ---- heads: boxes [B,4R,A] and scores [B,nc,A], levels one after another.
-
-std::vector<float> head_map(const Outputs& outputs, int which, Stream& stream) {
-  const int images = outputs[0].shape().n, channels = outputs[static_cast<std::size_t>(which)].shape().c;
-  std::vector<float> all;
-  for (int n = 0; n < images; ++n) {
-    for (int c = 0; c < channels; ++c) {
-      for (std::size_t level = 0; level < outputs.size() / 2; ++level) {
-        const Value& value = outputs[2 * level + static_cast<std::size_t>(which)];
-        const Shape s = value.shape();
-        const std::vector<float> host = value.packed().to_host(stream);
-        for (int p = 0; p < s.h * s.w; ++p) all.push_back(host[(std::size_t(n) * s.h * s.w + p) * channels + c]);
-      }
-    }
-  }
-  return all;
-}
-
-void add_head_grad(const Outputs& outputs, int which, const GoldenTensor& grad, Stream& stream) {
-  const std::vector<float> g = grad.floats();
-  const auto channels = grad.shape[1], anchors = grad.shape[2];
-  std::int64_t first = 0;
-  for (std::size_t level = 0; level < outputs.size() / 2; ++level) {
-    const Value& value = outputs[2 * level + static_cast<std::size_t>(which)];
-    const Shape s = value.shape();
-    std::vector<float> host(static_cast<std::size_t>(s.count()));
-    for (std::int64_t i = 0; i < s.pixels(); ++i) {
-      const std::int64_t n = i / (s.h * s.w), p = i % (s.h * s.w);
-      for (std::int64_t c = 0; c < channels; ++c) {
-        host[static_cast<std::size_t>(i * channels + c)] =
-            g[static_cast<std::size_t>((n * channels + c) * anchors + first + p)];
-      }
-    }
-    value.add_grad(stream, Tensor::from(stream, s, host), Own::kShared);
-    first += s.h * s.w;
   }
 }
 

@@ -9,12 +9,10 @@
 #include "boxcar/nn/model/detection_model.h"
 #include "boxcar/nn/optim/ema.h"
 #include "boxcar/nn/optim/optimizer.h"
-#include "support/golden.h"
+#include "nn/golden_network.h"
 
 namespace boxcar {
 namespace {
-
-using Golden = std::map<std::string, test::GoldenTensor>;
 
 double norm_of(const std::vector<float>& v) {
   double sum = 0;
@@ -42,10 +40,7 @@ class StepTiny11 : public testing::Test {
     json_ = test::read_json(test::shared("golden/loss/step_tiny11.json"));
     model_ = std::make_unique<DetectionModel>(
         load_model_spec(test::shared("golden/loss/tiny11.yaml").string(), {.scale = "t"}));
-    NamedTensors state;
-    for (const auto& [name, t] : golden_) {
-      if (name.starts_with("state0/")) state.emplace_back(name.substr(7), HostTensor{t.dtype, t.shape, t.bytes});
-    }
+    const NamedTensors state = test::state_of(golden_, "state0/");
     ASSERT_EQ(nn::load_matching(*model_, state, stream_).size(), state.size());
     model_->prepare(stream_);
     arena_ = std::make_unique<nn::ParamArena>(*model_, stream_, 0);
@@ -142,7 +137,7 @@ class StepTiny11 : public testing::Test {
   }
 
   Stream stream_;
-  Golden golden_;
+  test::Golden golden_;
   nlohmann::json json_;
   std::unique_ptr<DetectionModel> model_;
   std::unique_ptr<nn::ParamArena> arena_;

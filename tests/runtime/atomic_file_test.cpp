@@ -9,15 +9,16 @@
 
 #include "boxcar/runtime/files/quote.h"
 #include "support/files.h"
+#include "support/folder.h"
 
 namespace boxcar {
 namespace {
 
 namespace fs = std::filesystem;
+using test::Folder;
 using test::is_line_with;
 using test::message_of;
 using test::read_plainly;
-using test::ScratchFolder;
 using test::write_plainly;
 
 /// Files may not grow beyond `bytes` while this lives: to a writer, a full disk.
@@ -39,7 +40,7 @@ class FileSizeLimit {
 };
 
 TEST(AtomicFile, WritesANewFileAndReplacesAnOldOne) {
-  const ScratchFolder folder;
+  const Folder folder;
   write_file_atomically(folder / "a.txt", "first, and longer");
   EXPECT_EQ(read_plainly(folder / "a.txt"), "first, and longer");
   write_file_atomically(folder / "a.txt", "");
@@ -48,7 +49,7 @@ TEST(AtomicFile, WritesANewFileAndReplacesAnOldOne) {
 }
 
 TEST(AtomicFile, StreamsMoreThanItsBuffer) {
-  const ScratchFolder folder;
+  const Folder folder;
   const std::string piece(300'001, 'x'), large(3'000'000, 'y');
   AtomicFile file(folder / "a.bin");
   for (int i = 0; i < 5; ++i) file.append(piece);
@@ -60,7 +61,7 @@ TEST(AtomicFile, StreamsMoreThanItsBuffer) {
 }
 
 TEST(AtomicFile, NothingRemainsWithoutCommit) {
-  const ScratchFolder folder;
+  const Folder folder;
   write_plainly(folder / "a.txt", "old");
   {
     AtomicFile file(folder / "a.txt");
@@ -72,7 +73,7 @@ TEST(AtomicFile, NothingRemainsWithoutCommit) {
 }
 
 TEST(AtomicFile, AFullDiskLeavesTheOldFile) {
-  const ScratchFolder folder;
+  const Folder folder;
   write_plainly(folder / "a.txt", "old");
   std::string message;
   {
@@ -84,8 +85,22 @@ TEST(AtomicFile, AFullDiskLeavesTheOldFile) {
   EXPECT_EQ(folder.listing(), "a.txt");
 }
 
+TEST(AtomicFile, WhatAKilledProcessLeftIsRemoved) {
+  const Folder folder;
+  for (const char* other : {"a.txt", ".tmp", "a.txt.1.0.tmp", ".a.txt.x.0.tmp", ".a.txt.0.tmp"}) {
+    write_plainly(folder / other, "kept");
+  }
+  const std::string before = folder.listing();
+  write_plainly(folder / ".last.pt.4711.0.tmp", "half");
+  AtomicFile unfinished(folder / "a.txt");
+  EXPECT_NE(folder.listing(), before);
+  remove_unfinished_files(folder.path());
+  EXPECT_EQ(folder.listing(), before);
+  remove_unfinished_files(folder / "none");
+}
+
 TEST(AtomicFile, RefusesTargetsThatAreNoFiles) {
-  const ScratchFolder folder;
+  const Folder folder;
   fs::create_directory(folder / "sub");
   const auto refuse = [](const fs::path& path) {
     return message_of<IoError>([&] { write_file_atomically(path, "x"); });
@@ -99,7 +114,7 @@ TEST(AtomicFile, RefusesTargetsThatAreNoFiles) {
 }
 
 TEST(AtomicFile, AReadOnlyFolderIsNamed) {
-  const ScratchFolder folder;
+  const Folder folder;
   fs::permissions(folder.path(), fs::perms::owner_read | fs::perms::owner_exec | fs::perms::others_all);
   fs::permissions(folder.path(), fs::perms::others_write, fs::perm_options::remove);
   // The administrator may write anywhere: another user's rights for a moment.
@@ -115,7 +130,7 @@ TEST(AtomicFile, AReadOnlyFolderIsNamed) {
 }
 
 TEST(AtomicFile, KeepsPermissionsAndFollowsLinks) {
-  const ScratchFolder folder;
+  const Folder folder;
   write_plainly(folder / "real.txt", "old");
   fs::permissions(folder / "real.txt", fs::perms::owner_read | fs::perms::owner_write);
   fs::create_symlink("real.txt", folder / "link.txt");
@@ -126,14 +141,14 @@ TEST(AtomicFile, KeepsPermissionsAndFollowsLinks) {
 }
 
 TEST(AtomicFile, NamesAsLongAsTheSystemAllows) {
-  const ScratchFolder folder;
+  const Folder folder;
   const std::string name(255, 'n');
   write_file_atomically(folder / name, "x");
   EXPECT_EQ(read_plainly(folder / name), "x");
 }
 
 TEST(ReadFile, RefusesWhatItCannotRead) {
-  const ScratchFolder folder;
+  const Folder folder;
   write_plainly(folder / "a.txt", "12345");
   ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
   EXPECT_EQ(read_file(folder / "a.txt", 5), "12345");

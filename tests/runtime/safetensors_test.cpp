@@ -7,16 +7,17 @@
 
 #include "boxcar/runtime/files/quote.h"
 #include "support/files.h"
+#include "support/folder.h"
 #include "support/golden.h"
 
 namespace boxcar {
 namespace {
 
 namespace fs = std::filesystem;
+using test::Folder;
 using test::is_line_with;
 using test::message_of;
 using test::read_plainly;
-using test::ScratchFolder;
 using test::write_plainly;
 
 HostTensor counting(DType dtype, std::vector<std::int64_t> shape) {
@@ -34,7 +35,7 @@ std::string file_text(const std::string& header, const std::string& data) {
 }
 
 std::string refusal(const std::string& content) {
-  const ScratchFolder folder;
+  const Folder folder;
   const auto file = write_plainly(folder / "bad.safetensors", content);
   const auto message = message_of<IoError>([&] { read_safetensors(file); });
   EXPECT_TRUE(is_line_with(message, quote_path(file)));
@@ -50,7 +51,7 @@ std::string entry(const std::string& name, const std::string& shape, int begin, 
 }
 
 TEST(Safetensors, ReadsAFileWrittenByHand) {
-  const ScratchFolder folder;
+  const Folder folder;
   const std::string header =
       "{ \"__metadata__\": {\"format\": \"pt\"}, \"b\": {\"shape\": [], \"data_offsets\": [4, 6], \"dtype\": "
       "\"BF16\"},\n"
@@ -77,7 +78,7 @@ TEST(Safetensors, RoundTripKeepsOrderTypesAndBits) {
   tensors.emplace_back("scalar", counting(DType::kF32, {}));
   tensors.emplace_back("empty", counting(DType::kF32, {0, 4}));
   tensors.emplace_back("quoted \"name\" \xe7\x8c\xab\n", counting(DType::kF32, {1}));
-  const ScratchFolder folder;
+  const Folder folder;
   write_safetensors(folder / "a.safetensors", tensors, {{"note", "a\"b"}});
   EXPECT_EQ(read_safetensors(folder / "a.safetensors"), tensors);
   EXPECT_EQ(read_safetensors_metadata(folder / "a.safetensors"), (TextMap{{"note", "a\"b"}}));
@@ -88,7 +89,7 @@ TEST(Safetensors, WritesTheSameBytesAlignedToEachType) {
   const NamedTensors tensors{{"small", counting(DType::kU8, {3})},
                              {"half", counting(DType::kF16, {5})},
                              {"large", counting(DType::kI64, {1})}};
-  const ScratchFolder folder;
+  const Folder folder;
   write_safetensors(folder / "a", tensors);
   write_safetensors(folder / "b", tensors);
   const std::string bytes = read_plainly(folder / "a");
@@ -104,14 +105,14 @@ TEST(Safetensors, WritesTheSameBytesAlignedToEachType) {
 }
 
 TEST(Safetensors, AFileWithoutTensors) {
-  const ScratchFolder folder;
+  const Folder folder;
   write_safetensors(folder / "a", {});
   EXPECT_EQ(read_plainly(folder / "a"), file_text("{}      ", ""));
   EXPECT_TRUE(read_safetensors(folder / "a").empty());
 }
 
 TEST(Safetensors, RefusesArgumentsItCannotWrite) {
-  const ScratchFolder folder;
+  const Folder folder;
   const HostTensor good = counting(DType::kF32, {2});
   HostTensor short_one = good, negative = good;
   short_one.bytes.pop_back();
@@ -205,7 +206,7 @@ TEST(Safetensors, ReadsTheGoldenFiles) {
 
 // A truncated or altered file is refused or read, never worse: the sanitised build watches.
 TEST(Safetensors, SurvivesEveryTruncationAndByteChange) {
-  const ScratchFolder folder;
+  const Folder folder;
   write_safetensors(folder / "a", {{"x", counting(DType::kF32, {2})}, {"y", counting(DType::kI16, {1, 3})}},
                     {{"k", "v"}});
   const std::string good = read_plainly(folder / "a");

@@ -9,6 +9,7 @@
 
 #include "boxcar/runtime/files/quote.h"
 #include "boxcar/runtime/files/stored_zip_writer.h"
+#include "support/folder.h"
 #include "support/golden.h"
 #include "support/pickles.h"
 
@@ -17,12 +18,12 @@ namespace {
 
 namespace fs = std::filesystem;
 using Kind = PickleValue::Kind;
+using test::Folder;
 using test::global_op;
 using test::int_op;
 using test::is_line_with;
 using test::message_of;
 using test::pickle_of;
-using test::ScratchFolder;
 using test::TensorOps;
 using test::text_op;
 using test::write_pt;
@@ -159,11 +160,11 @@ TEST(TorchFile, ReadsAStrippedCheckpoint) {
 // --- files made here
 
 NamedTensors weights_of(const std::string& pickle) {
-  const ScratchFolder folder;
+  const Folder folder;
   return TorchFile::open(write_pt(folder, pickle)).state_dict();
 }
 std::string refusal(const std::string& body) {
-  const ScratchFolder folder;
+  const Folder folder;
   const auto path = write_pt(folder, pickle_of(body));
   const auto message = message_of<IoError>([&] { TorchFile::open(path).state_dict(); });
   EXPECT_TRUE(is_line_with(message, quote_path(path)));
@@ -274,7 +275,7 @@ TEST(TorchFile, RefusesModulesWithoutEnd) {
 }
 
 TEST(TorchFile, LoadTensorsCopiesATreeAndKeepsSharing) {
-  const ScratchFolder folder;
+  const Folder folder;
   const std::string body = "}(" + text_op("a") + TensorOps().ops() + "q\x09" + text_op("b") +
                            "](h\x09K\x05"
                            "e" +
@@ -289,7 +290,7 @@ TEST(TorchFile, LoadTensorsCopiesATreeAndKeepsSharing) {
 }
 
 std::string refused_archive(const std::vector<std::pair<std::string, std::string>>& records) {
-  const ScratchFolder folder;
+  const Folder folder;
   StoredZipWriter zip(folder / "x.pt");
   for (const auto& [name, content] : records) zip.add(name, content);
   zip.commit();
@@ -310,7 +311,7 @@ TEST(TorchFile, RefusesOtherArchives) {
 }
 
 TEST(TorchFile, RefusesWhatIsNoFile) {
-  const ScratchFolder folder;
+  const Folder folder;
   const auto refuse = [](const fs::path& path) { return message_of<IoError>([&] { TorchFile::open(path); }); };
   EXPECT_TRUE(is_line_with(refuse(folder.path()), "it is a folder"));
   EXPECT_TRUE(is_line_with(refuse(folder / "none.pt"), "No such file"));
@@ -321,7 +322,7 @@ TEST(TorchFile, RefusesWhatIsNoFile) {
 
 // A truncated or altered file is refused or read, never worse: the sanitised build watches.
 TEST(TorchFile, SurvivesEveryTruncationAndByteChange) {
-  const ScratchFolder folder;
+  const Folder folder;
   const std::string good = test::read_plainly(write_pt(folder, pickle_of(dict_with("w", TensorOps().ops()))));
   const auto attempt = [&](const std::string& content) {
     const auto path = test::write_plainly(folder / "b.pt", content);

@@ -20,6 +20,7 @@
 
 #include "boxcar/runtime/files/torch_file.h"
 #include "support/files.h"
+#include "support/folder.h"
 #include "support/golden.h"
 
 namespace boxcar {
@@ -139,7 +140,7 @@ constexpr long kMostKilobytes = 16 * 1024;
 // The sandbox itself must bite, or the tests below would show nothing.
 TEST(Hostile, TheSandboxStopsProgramsSocketsAndWriting) {
   if (!can_restrict()) GTEST_SKIP() << "no seccomp filters here";
-  const test::ScratchFolder folder;
+  const test::Folder folder;
   const std::string target = (folder / "x").string();
   const auto is_killed = [](const Outcome& outcome) {
     return WIFSIGNALED(outcome.status) && WTERMSIG(outcome.status) == SIGSYS;

@@ -8,6 +8,7 @@
 
 #include "boxcar/runtime/files/pickle_writer.h"
 #include "boxcar/runtime/files/torch_file.h"
+#include "support/folder.h"
 #include "support/golden.h"
 #include "support/pickles.h"
 
@@ -15,10 +16,10 @@ namespace boxcar {
 namespace {
 
 using Kind = PickleValue::Kind;
+using test::Folder;
 using test::is_line_with;
 using test::message_of;
 using test::read_plainly;
-using test::ScratchFolder;
 
 HostTensor counting(DType dtype, std::vector<std::int64_t> shape) {
   HostTensor tensor{dtype, std::move(shape), {}};
@@ -52,7 +53,7 @@ TEST(TorchWriter, RoundTripOfValuesAndTensors) {
   root.set("empty", PickleValue::tuple({PickleValue::list(), PickleValue::tuple(), PickleValue::dict()}));
   root.set("names", PickleValue::dict({{0, "red"}, {1, "green"}, {PickleValue::tuple({1, "a"}), 2}}));
   root.set("model", PickleValue::dict_of(all_types()));
-  const ScratchFolder folder;
+  const Folder folder;
   write_torch_file(folder / "a.pt", root);
   const TorchFile file = TorchFile::open(folder / "a.pt");
   EXPECT_EQ(file.state_dict(), all_types());
@@ -61,7 +62,7 @@ TEST(TorchWriter, RoundTripOfValuesAndTensors) {
 }
 
 TEST(TorchWriter, EqualTreesGiveEqualBytes) {
-  const ScratchFolder folder;
+  const Folder folder;
   PickleValue shared = PickleValue::list({"text", 1});
   write_torch_file(folder / "a.pt",
                    PickleValue::dict({{"a", shared}, {"b", shared}, {"m", PickleValue::dict_of(all_types())}}));
@@ -85,7 +86,7 @@ TEST(TorchWriter, ThePickleByHand) {
 
 // Structure, as libzip and the bytes themselves show it.
 TEST(TorchWriter, TheArchiveIsStoredAlignedAndWithoutTimes) {
-  const ScratchFolder folder;
+  const Folder folder;
   write_torch_file(folder / "a.pt", PickleValue::dict_of(all_types()));
   const std::string bytes = read_plainly(folder / "a.pt");
   int code = 0;
@@ -118,7 +119,7 @@ TEST(TorchWriter, TheArchiveIsStoredAlignedAndWithoutTimes) {
 }
 
 TEST(TorchWriter, RefusesWhatIsNotPlainData) {
-  const ScratchFolder folder;
+  const Folder folder;
   const auto refuse = [&](const PickleValue& value) {
     return message_of<ArgumentError>([&] { write_torch_file(folder / "a.pt", PickleValue::dict({{"key", value}})); });
   };
@@ -143,14 +144,14 @@ TEST(TorchWriter, RefusesWhatIsNotPlainData) {
 }
 
 TEST(TorchWriter, NamesAFolderThatIsMissing) {
-  const ScratchFolder folder;
+  const Folder folder;
   EXPECT_TRUE(is_line_with(message_of<IoError>([&] { write_torch_file(folder / "none/a.pt", nullptr); }), "none/a.pt"));
 }
 
 TEST(TorchWriter, RewritesTheGoldenWeights) {
   BOXCAR_NEED_SHARED();
   const TorchFile original = TorchFile::open(test::shared("golden/model/checkpoint/training.pt"));
-  const ScratchFolder folder;
+  const Folder folder;
   write_torch_file(folder / "a.pt",
                    PickleValue::dict({{"ema", PickleValue::dict_of(original.state_dict())},
                                       {"optimizer", original.load_tensors(original.root().find("optimizer"))}}));

@@ -1,4 +1,4 @@
-// Scratch folders and errors, for tests of files.
+// Plain files and messages of errors, for tests of files.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -10,23 +10,6 @@
 #include "boxcar/runtime/base/error.h"
 
 namespace boxcar::test {
-
-/// A new folder, removed with all it holds at the end of the scope.
-class ScratchFolder {
- public:
-  ScratchFolder();
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-  ~ScratchFolder();
-
-  const std::filesystem::path& path() const { return path_; }
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-  /// Names of the entries, sorted, with a blank between them.
-  std::string listing() const;
-
- private:
-  std::filesystem::path path_;
-};
 
 /// Writes `content` plainly.
 std::filesystem::path write_plainly(const std::filesystem::path& file, std::string_view content);

@@ -8,6 +8,7 @@
 
 #include "boxcar/runtime/files/stored_zip_writer.h"
 #include "support/files.h"
+#include "support/folder.h"
 
 namespace boxcar::test {
 
@@ -38,7 +39,7 @@ struct TensorOps {
 };
 
 /// A .pt file with this description and storage 0 = the f32 numbers 0, 1, 2, 3.
-inline std::filesystem::path write_pt(const ScratchFolder& folder, const std::string& pickle) {
+inline std::filesystem::path write_pt(const Folder& folder, const std::string& pickle) {
   const float numbers[4] = {0, 1, 2, 3};
   const auto path = folder / "file.pt";
   StoredZipWriter zip(path);

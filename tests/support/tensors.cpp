@@ -15,6 +15,23 @@ std::vector<float> random_values(std::int64_t count, unsigned seed) {
   return values;
 }
 
+std::vector<float> whole_values(std::int64_t count, int most, unsigned seed) {
+  std::mt19937 random(seed);
+  std::vector<float> values;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const auto draw = static_cast<int>(random() % static_cast<unsigned>(2 * most));
+    values.push_back(static_cast<float>(draw < most ? draw - most : draw - most + 1));
+  }
+  return values;
+}
+
+double inner(const std::vector<float>& a, const std::vector<float>& b) {
+  if (a.size() != b.size()) return std::numeric_limits<double>::quiet_NaN();
+  double sum = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) sum += double{a[i]} * b[i];
+  return sum;
+}
+
 std::vector<float> rounded_to(DType dtype, std::vector<float> values) {
   if (dtype != DType::kBF16) return values;
   for (float& v : values) v = float(bfloat16(v));

@@ -11,6 +11,14 @@ namespace boxcar::test {
 /// Uniform in -3..3, the same for the same seed.
 std::vector<float> random_values(std::int64_t count, unsigned seed);
 
+/// Whole numbers from -most to most without 0, the same for the same seed. Products and sums of them are whole, and
+/// exact in f32 in any order while they stay below 2^24 (in bf16 below 2^8): what is linear can be compared to the bit.
+std::vector<float> whole_values(std::int64_t count, int most, unsigned seed);
+
+/// The sum of a[i] * b[i], in double; NaN where the sizes differ. A linear op A and its gradient A' obey
+/// <dy, A x> = <A' dy, x>: with whole values exactly, so that one element too many, too few or misplaced shows.
+double inner(const std::vector<float>& a, const std::vector<float>& b);
+
 /// Each value rounded to what `dtype` (f32, bf16) can hold.
 std::vector<float> rounded_to(DType dtype, std::vector<float> values);
 

@@ -8,6 +8,7 @@
 #include "boxcar/runtime/base/error.h"
 #include "boxcar/trainers/args/table.h"
 #include "support/files.h"
+#include "support/folder.h"
 #include "support/golden.h"
 #include "trainers/expect_error.h"
 
@@ -206,7 +207,7 @@ TEST(Args, TakeScaleAsAShareOrAPair) {
 }
 
 TEST(Args, PutTheCfgFileBetweenDefaultsAndOverrides) {
-  const test::ScratchFolder folder;
+  const test::Folder folder;
   const auto file = test::write_plainly(folder / "mine.yaml",
                                         "epochs: 7\nbatch: 4  # small\nclasses: [0, 1]\nname: '3'\nrect: yes\n");
   const Args args = Args::from({{"batch", 2}, {"cfg", file.string()}});
@@ -219,7 +220,7 @@ TEST(Args, PutTheCfgFileBetweenDefaultsAndOverrides) {
 }
 
 TEST(Args, RefuseBadFiles) {
-  const test::ScratchFolder folder;
+  const test::Folder folder;
   const auto error_of = [&](const std::string& text) {
     const auto file = test::write_plainly(folder / "bad.yaml", text);
     try {

@@ -5,6 +5,7 @@
 #include "boxcar/runtime/base/error.h"
 #include "boxcar/trainers/args/args.h"
 #include "support/files.h"
+#include "support/folder.h"
 #include "trainers/expect_error.h"
 
 namespace boxcar {
@@ -139,7 +140,7 @@ TEST(CommandLine, PrintsItsVersionAndHelp) {
 }
 
 TEST(CommandLine, CopiesTheDefaultsOnce) {
-  const test::ScratchFolder folder;
+  const test::Folder folder;
   const auto file = copy_default_config(folder.path());
   EXPECT_EQ(file.filename(), "default_copy.yaml");
   const Args args = Args::from({{"cfg", file.string()}});

@@ -1,7 +1,7 @@
 // Prediction and validation through the facade, as a library user calls them.
 #include <gtest/gtest.h>
 
-#include <fstream>
+#include <algorithm>
 #include <sstream>
 
 #include "boxcar/boxcar.h"
@@ -10,30 +10,19 @@
 #include "boxcar/runtime/base/error.h"
 #include "boxcar/runtime/files/safetensors.h"
 #include "boxcar/trainers/checkpoint/checkpoint.h"
-#include "boxcar/trainers/engine/predict_sources.h"
 #include "support/folder.h"
 #include "support/golden.h"
 #include "support/tiny_dataset.h"
+#include "trainers/golden_trace.h"
 
 namespace boxcar {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kNetwork =
-    "nc: 2\n"
-    "backbone:\n"
-    "  - [-1, 1, Conv, [8, 3, 2]]\n"
-    "  - [-1, 1, Conv, [16, 3, 2]]\n"
-    "  - [-1, 1, Conv, [16, 3, 2]]\n"
-    "  - [-1, 1, Conv, [16, 3, 2]]\n"
-    "  - [-1, 1, Conv, [16, 3, 2]]\n"
-    "head:\n"
-    "  - [[2, 3, 4], 1, Detect, [nc]]\n";
-
 // Random weights, which find something everywhere at a low enough conf.
 struct RandomModel {
-  ModelSpec spec = parse_model_spec(kNetwork, "tiny.yaml", {.nc = 2, .names = {"red", "blue"}});
+  ModelSpec spec = parse_model_spec(test::kTinyNetwork, "tiny.yaml", {.nc = 2, .names = {"red", "blue"}});
   NamedTensors tensors;
   RandomModel() {
     Stream stream;
@@ -96,22 +85,6 @@ class Predict : public testing::Test {
   fs::path data_, model_ = folder_ / "tiny.safetensors", images_ = folder_ / "tinyds/images/val";
 };
 
-// Sections of the reference's trace: the event, the class and, of a validator, its state.
-std::vector<std::string> golden_section(char number) {
-  std::ifstream in(test::shared("golden/trainer/callback_trace.txt"));
-  std::vector<std::string> lines;
-  bool inside = false;
-  for (std::string line; std::getline(in, line);) {
-    if (line.starts_with("#")) inside = line.size() > 2 && line[2] == number;
-    if (!inside || !line.starts_with("on_")) continue;
-    std::istringstream words(line);
-    std::string joined;
-    for (std::string word; words >> word;) joined += (joined.empty() ? "" : " ") + word;
-    lines.push_back(joined);
-  }
-  return lines;
-}
-
 TEST_F(Predict, EventsAreTheReferences) {
   BOXCAR_NEED_SHARED();
   std::vector<std::string> seen;
@@ -131,7 +104,7 @@ TEST_F(Predict, EventsAreTheReferences) {
   }
   EXPECT_EQ(yolo.predict(images_, overrides()).size(), 4u);
   EXPECT_EQ(seen.size(), 14u);
-  EXPECT_EQ(seen, golden_section('3'));
+  EXPECT_EQ(seen, test::golden_events('3'));
   seen.clear();
   const Metrics metrics = yolo.val({{"data", data_.string()},
                                     {"batch", 2},
@@ -139,7 +112,7 @@ TEST_F(Predict, EventsAreTheReferences) {
                                     {"workers", 0},
                                     {"project", (folder_ / "runs").string()}});
   EXPECT_EQ(seen.size(), 6u);
-  EXPECT_EQ(seen, golden_section('2'));
+  EXPECT_EQ(seen, test::golden_events('2'));
   EXPECT_EQ(metrics.values.front().first, "metrics/precision(B)");
   EXPECT_TRUE(fs::exists(folder_ / "runs/val/val_batch0_pred.jpg"));
 }
@@ -233,34 +206,6 @@ TEST_F(Predict, BadSourcesAreRefusedAndLeaveNothing) {
                                              folder_ / "stream.txt"};
   for (const fs::path& source : unsupported) EXPECT_THROW(yolo.predict(source, o), ArgumentError) << source;
   EXPECT_FALSE(fs::exists(folder_ / "runs"));
-}
-
-TEST_F(Predict, SourcesAreFilesFoldersPatternsAndLists) {
-  const fs::path root = folder_ / "screenshots";
-  for (const char* name : {"screenshots/b.JPG", "screenshots/a.png", "screenshots/.hidden.png", "screenshots/clip.avi",
-                           "screenshots/notes.md", "screenshots/sub/c.bmp", "screenshots/sub/deep/a.png"}) {
-    folder_.write(name, "x");
-  }
-  const auto names = [&](const std::string& source) {
-    std::vector<std::string> found;
-    for (const fs::path& file : predict_sources(source)) found.push_back(file.lexically_relative(root).string());
-    return found;
-  };
-  using Names = std::vector<std::string>;
-  const std::string at = root.string();
-  EXPECT_EQ(names(at + "/b.JPG"), Names{"b.JPG"});
-  EXPECT_EQ(names(at), (Names{"a.png", "b.JPG"}));
-  EXPECT_EQ(names(at + "/*"), (Names{"a.png", "b.JPG"}));
-  EXPECT_EQ(names(at + "/**/a.*"), (Names{"a.png", "sub/deep/a.png"}));
-  EXPECT_EQ(names(at + "/*/[cd].bmp"), Names{"sub/c.bmp"});
-  EXPECT_EQ(names(at + "/**/**"), (Names{"a.png", "b.JPG", "sub/c.bmp", "sub/deep/a.png"}));
-  const fs::path list = folder_.write("screenshots/list.txt", "\n  sub/c.bmp \r\n" + at + "/b.JPG\nsub/deep\n./*.png");
-  EXPECT_EQ(names(list.string()), (Names{"sub/c.bmp", "b.JPG", "sub/deep/a.png", "./a.png"}));
-  const fs::path csv = folder_.write("screenshots/list.csv", "source\na.png,\"sub/c.bmp\"\n");
-  EXPECT_EQ(names(csv.string()), (Names{"a.png", "sub/c.bmp"}));
-  Lines lines;
-  predict_sources(at, Log(lines.options().log));
-  EXPECT_EQ(lines.count("1 videos are left out"), 1u) << lines.text();
 }
 
 TEST_F(Predict, PicturesInMemoryGiveTheSameBoxesAsFiles) {
@@ -432,7 +377,7 @@ struct OneLevelTrainer : DetectionTrainer {
 };
 
 TEST_F(Predict, ANetworkOfOnesOwnIsMeasuredAndPredictsAfterTraining) {
-  YOLO yolo(folder_.write("net.yaml", kNetwork));
+  YOLO yolo(folder_.write("net.yaml", test::kTinyNetwork));
   int starts = 0;
   yolo.add_callback("on_train_start", [&](BaseTrainer&) { ++starts; });
   OneLevelTrainer::own_calls = 0;
@@ -460,7 +405,7 @@ TEST_F(Predict, RefusesWhatCannotBeDone) {
   EXPECT_THROW(YOLO("no_such.yaml"), Error);
   write_safetensors(folder_ / "bare.safetensors", RandomModel().tensors, {});
   EXPECT_THROW(YOLO(folder_ / "bare.safetensors"), ModelError);
-  YOLO fresh(folder_.write("net.yaml", kNetwork));
+  YOLO fresh(folder_.write("net.yaml", test::kTinyNetwork));
   EXPECT_THROW(fresh.predict(images_, overrides()), ArgumentError);
   EXPECT_THROW(fresh.val({{"data", data_.string()}}), ArgumentError);
   YOLO yolo(model_);

@@ -6,6 +6,7 @@
 
 #include "boxcar/runtime/base/error.h"
 #include "support/files.h"
+#include "support/folder.h"
 #include "support/golden.h"
 
 namespace boxcar {
@@ -29,7 +30,7 @@ EpochRow simple_row(int epoch) {
 
 TEST(ResultsCsv, WritesTheReferencesFiles) {
   BOXCAR_NEED_SHARED();
-  const test::ScratchFolder folder;
+  const test::Folder folder;
   for (const char* name : {"results.csv", "results_resumed.csv", "results_val_false.csv", "results_yolo26_musgd.csv"}) {
     const auto golden = test::shared(std::string("golden/trainer/") + name);
     const ResultsTable table = read_results_csv(golden);
@@ -41,7 +42,7 @@ TEST(ResultsCsv, WritesTheReferencesFiles) {
 }
 
 TEST(ResultsCsv, WritesSixDigitsAndRoundsLossesAndMetrics) {
-  const test::ScratchFolder folder;
+  const test::Folder folder;
   ResultsCsv csv(folder / "results.csv");
   csv.append({1, 1234567.0, {{"train/a", 0.706839}}, {{"metrics/m", std::nan("")}}, {{"lr/pg0", 0.000837668123}}});
   EXPECT_EQ(test::read_plainly(csv.file()),
@@ -50,7 +51,7 @@ TEST(ResultsCsv, WritesSixDigitsAndRoundsLossesAndMetrics) {
 }
 
 TEST(ResultsCsv, IsCutBackForAResume) {
-  const test::ScratchFolder folder;
+  const test::Folder folder;
   ResultsCsv csv(folder / "results.csv");
   csv.keep_until(3);
   EXPECT_EQ(folder.listing(), "");
@@ -66,7 +67,7 @@ TEST(ResultsCsv, IsCutBackForAResume) {
 }
 
 TEST(ResultsCsv, SurvivesARowCutShort) {
-  const test::ScratchFolder folder;
+  const test::Folder folder;
   ResultsCsv csv(folder / "results.csv");
   csv.append(simple_row(1));
   csv.append(simple_row(2));
@@ -80,14 +81,25 @@ TEST(ResultsCsv, SurvivesARowCutShort) {
   }
 }
 
+TEST(ResultsCsv, KeepsARowThatCouldNotBeWritten) {
+  const test::Folder folder;
+  ResultsCsv csv(folder / "later/results.csv");
+  EXPECT_THROW(csv.append(simple_row(1)), IoError);
+  EXPECT_THROW(csv.append(simple_row(2)), IoError);
+  std::filesystem::create_directory(folder / "later");
+  csv.append(simple_row(3));
+  csv.append(simple_row(4));
+  EXPECT_EQ(*read_results_csv(csv.file()).find("epoch"), (std::vector<double>{1, 2, 3, 4}));
+}
+
 TEST(ResultsCsv, LeavesNoTemporaryFiles) {
-  const test::ScratchFolder folder;
+  const test::Folder folder;
   ResultsCsv(folder / "results.csv").append(simple_row(1));
   EXPECT_EQ(folder.listing(), "results.csv");
 }
 
 TEST(ResultsCsv, RefusesBadColumnsAndFiles) {
-  const test::ScratchFolder folder;
+  const test::Folder folder;
   ResultsCsv csv(folder / "results.csv");
   csv.append(simple_row(1));
   EXPECT_THROW(csv.append({2, 1, {{"train/b", 1}}, {}, {}}), ArgumentError);

@@ -7,6 +7,7 @@
 
 #include "boxcar/runtime/base/error.h"
 #include "support/files.h"
+#include "support/folder.h"
 
 namespace boxcar {
 namespace {
@@ -25,7 +26,7 @@ TEST(RunFolder, IsMadeOfTaskProjectAndName) {
 }
 
 TEST(RunFolder, IsNumberedFromTwoWithADash) {
-  const test::ScratchFolder scratch;
+  const test::Folder scratch;
   const fs::path train = scratch.path() / "detect/train";
   EXPECT_EQ(make_run_folder(args("mode=train"), scratch.path()), train);
   EXPECT_EQ(make_run_folder(args("mode=train"), scratch.path()), train.string() + "-2");
@@ -36,7 +37,7 @@ TEST(RunFolder, IsNumberedFromTwoWithADash) {
 }
 
 TEST(RunFolder, CountsFilesAndDeadLinksAsTaken) {
-  const test::ScratchFolder scratch;
+  const test::Folder scratch;
   fs::create_directories(scratch.path() / "detect");
   test::write_plainly(scratch.path() / "detect/v1.0", "");
   fs::create_symlink("nowhere", scratch.path() / "detect/v1.0-2");
@@ -44,7 +45,7 @@ TEST(RunFolder, CountsFilesAndDeadLinksAsTaken) {
 }
 
 TEST(RunFolder, OfSaveDirIsTakenAsItIs) {
-  const test::ScratchFolder scratch;
+  const test::Folder scratch;
   Args a = args("mode=train");
   a.save_dir = (scratch.path() / "old").string();
   EXPECT_EQ(make_run_folder(a), scratch.path() / "old");
@@ -52,7 +53,7 @@ TEST(RunFolder, OfSaveDirIsTakenAsItIs) {
 }
 
 TEST(RunFolder, SaysInOneSentenceWhyItCannotBeMade) {
-  const test::ScratchFolder scratch;
+  const test::Folder scratch;
   const fs::path file = test::write_plainly(scratch.path() / "file", "");
   const auto message = test::message_of<IoError>([&] { make_run_folder(args("mode=train"), file); });
   EXPECT_TRUE(test::is_line_with(message, "Not a directory; name another place with project="));
@@ -67,7 +68,7 @@ TEST(RunFolder, SaysInOneSentenceWhyItCannotBeMade) {
 }
 
 TEST(RunFolder, IsNeverSharedByTwoRuns) {
-  const test::ScratchFolder scratch;
+  const test::Folder scratch;
   std::vector<fs::path> made(16);
   std::vector<std::thread> threads;
   for (auto& path : made) threads.emplace_back([&] { path = make_run_folder(args("mode=train"), scratch.path()); });

@@ -3,7 +3,6 @@
 
 #include <fstream>
 #include <set>
-#include <sstream>
 
 #include "boxcar/runtime/base/error.h"
 #include "boxcar/runtime/files/atomic_file.h"
@@ -11,6 +10,7 @@
 #include "support/folder.h"
 #include "support/golden.h"
 #include "support/tiny_dataset.h"
+#include "trainers/golden_trace.h"
 
 namespace boxcar {
 namespace {
@@ -98,22 +98,6 @@ class Trace {
   int steps = 0;
 };
 
-// Lines of a numbered section, with runs of blanks made one.
-std::vector<std::string> golden_section(char number) {
-  std::ifstream in(test::shared("golden/trainer/callback_trace.txt"));
-  std::vector<std::string> lines;
-  bool inside = false;
-  for (std::string line; std::getline(in, line);) {
-    if (line.starts_with("#")) inside = line.size() > 2 && line[2] == number;
-    if (!inside || !line.starts_with("on_") == !line.starts_with("teardown")) continue;
-    std::istringstream words(line);
-    std::string joined, word;
-    while (words >> word) joined += (joined.empty() ? "" : " ") + word;
-    lines.push_back(joined);
-  }
-  return lines;
-}
-
 TEST_F(TrainRun, EventsStateAndFilesAreTheReferences) {
   BOXCAR_NEED_SHARED();
   Overrides o = overrides(3);
@@ -122,7 +106,7 @@ TEST_F(TrainRun, EventsStateAndFilesAreTheReferences) {
   EXPECT_FALSE(fs::exists(runs()));  // the constructor leaves nothing behind
   Trace trace(trainer);
   const TrainResult result = trainer.train();
-  const std::vector<std::string> expected = golden_section('1');
+  const std::vector<std::string> expected = test::golden_events('1');
   ASSERT_GT(expected.size(), 40u);
   EXPECT_EQ(trace.lines().size(), expected.size());
   for (std::size_t i = 0; i < std::min(expected.size(), trace.lines().size()); ++i) {

@@ -287,7 +287,11 @@ void BaseTrainer::finish_epoch() {
   EpochRow row{epoch_ + 1, seconds_now() - loop_start_, {}, metrics_.values, learning_rates_};
   for (std::size_t i = 0; i < loss_names_.size(); ++i) row.train_losses.emplace_back("train/" + loss_names_[i], mean_losses_[i]);
   if (row.metrics.empty()) row.metrics = empty_metrics();
-  csv_.append(row);
+  try {
+    csv_.append(row);
+  } catch (const IoError& error) {
+    log_.warning("epoch {}: {}; training goes on", epoch_ + 1, error.what());
+  }
   if (stopper_(epoch_ + 1, fitness_) && !stop_) {
     log_.info("no better fitness for {} epochs: training ends early, the best was epoch {}", args_.patience,
               stopper_.best_epoch());

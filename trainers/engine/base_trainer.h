@@ -66,7 +66,7 @@ class BaseTrainer : public HasCallbacks {
   virtual void plot_training_samples(const HostBatch& batch, std::int64_t number);
   virtual void plot_training_labels();
   virtual void plot_metrics();
-  /// After the last epoch: strips the checkpoints and measures best.pt.
+  /// After the last epoch: measures best.pt and strips the checkpoints.
   virtual Metrics final_eval();
 
   // ---- what callbacks and hooks may read

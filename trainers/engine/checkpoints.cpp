@@ -38,6 +38,19 @@ bool all_zero(std::span<const float> values) {
   return std::all_of(values.begin(), values.end(), [](float v) { return v == 0.0f; });
 }
 
+// Leaves of a finished run's checkpoint what is needed to use it.
+void strip(const std::filesystem::path& path, const Log& log) {
+  if (!std::filesystem::exists(path)) return;
+  Checkpoint c = Checkpoint::read(path);
+  if (c.epoch < 0) return;
+  c.epoch = -1;
+  c.model.clear();
+  c.gradients.clear();
+  c.optimizer.clear();
+  c.write(path);
+  log.info("{}: optimizer stripped, {:.1f} MB", path.string(), double(std::filesystem::file_size(path)) / 1e6);
+}
+
 }  // namespace
 
 Checkpoint BaseTrainer::make_checkpoint() const {
@@ -127,21 +140,11 @@ void BaseTrainer::restore(const Checkpoint& c) {
 
 Metrics BaseTrainer::final_eval() {
   const std::filesystem::path file = std::filesystem::exists(best_) ? best_ : last_;
-  const Checkpoint best = Checkpoint::read(file);
-  for (const std::filesystem::path& path : {best_, last_}) {
-    if (!std::filesystem::exists(path)) continue;
-    Checkpoint stripped = Checkpoint::read(path);
-    if (stripped.epoch < 0) continue;
-    stripped.epoch = -1;
-    stripped.model.clear();
-    stripped.gradients.clear();
-    stripped.optimizer.clear();
-    stripped.write(path);
-    log_.info("{}: optimizer stripped, {:.1f} MB", path.string(), double(std::filesystem::file_size(path)) / 1e6);
-  }
   log_.info("validating {}", file.string());
-  from_names(*arena_, best.ema, arena_->values(), "averages");
+  from_names(*arena_, Checkpoint::read(file).ema, arena_->values(), "averages");
   Metrics metrics = run_validator(*val_loader_, false, args_.plots, DType::kF32);
+  // last.pt comes last: until it is stripped, a run that was killed here can be resumed.
+  for (const std::filesystem::path& path : {best_, last_}) strip(path, log_);
   log_.info("results saved to {}", save_dir_.string());
   return metrics;
 }

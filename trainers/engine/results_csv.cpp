@@ -100,8 +100,10 @@ void ResultsCsv::append(const EpochRow& epoch) {
   if (lines.empty()) lines.push_back(header);
   if (lines.front() != header)
     fail<ArgumentError>("{} has other columns than this run; start the run in a new folder", quote_path(file_));
-  lines.push_back(row);
+  unwritten_.push_back(row);
+  lines.insert(lines.end(), unwritten_.begin(), unwritten_.end());
   write_lines(file_, lines);
+  unwritten_.clear();
 }
 
 ResultsTable read_results_csv(const std::filesystem::path& file) {

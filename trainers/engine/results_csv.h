@@ -43,13 +43,14 @@ class ResultsCsv {
   void keep_until(int epoch);
   /// Adds a row, and the header where the file is new. Numbers have 6 significant digits. Throws ArgumentError where
   /// the names are not those of the header or would not survive a CSV file (comma, quote, line break), IoError where
-  /// the file cannot be read or written.
+  /// the file cannot be read or written; a row that could not be written is kept and added with the next one.
   void append(const EpochRow& row);
 
   const std::filesystem::path& file() const { return file_; }
 
  private:
   std::filesystem::path file_;
+  std::vector<std::string> unwritten_;  // rows, oldest first
 };
 
 /// Reads a results.csv; a last line without its line end is left out. Throws IoError naming the line for a row of

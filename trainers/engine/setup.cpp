@@ -115,10 +115,12 @@ void BaseTrainer::open_run_folder() {
   if (!resume_) args_.name = save_dir_.filename().string();
   weights_dir_ = save_dir_ / "weights";
   std::filesystem::create_directories(weights_dir_);
+  remove_unfinished_files(weights_dir_);
   last_ = weights_dir_ / "last.pt";
   best_ = weights_dir_ / "best.pt";
   csv_ = ResultsCsv(save_dir_ / "results.csv");
   if (resume_) {
+    remove_unfinished_files(save_dir_);
     csv_.keep_until(start_epoch_);
   } else {
     csv_.clear();

@@ -1,0 +1,180 @@
+#include "boxcar/kernels/conv/conv.h"
+
+#include <gtest/gtest.h>
+
+#include "boxcar/runtime/base/error.h"
+#include "support/tensors.h"
+
+namespace boxcar::kernels {
+namespace {
+
+using test::inner;
+using test::slice_of;
+using test::tensor_of;
+using test::unwritten;
+using test::whole_values;
+
+TEST(Conv, HandWorkedKernels) {
+  Stream stream;
+  const Tensor x = Tensor::from(stream, {1, 3, 3, 1}, {1, 2, 3, 4, 5, 6, 7, 8, 9});
+  // The pixel above, and ten times the one below to the right; 0 outside.
+  const Tensor w = Tensor::from(stream, {1, 3, 3, 1}, {0, 1, 0, 0, 0, 0, 0, 0, 10});
+  const float bias = 100;
+  const Tensor y = unwritten(stream, {1, 3, 3, 1});
+  conv_forward(stream, {x, w, &bias, y, {.kernel = 3, .padding = 1}});
+  EXPECT_EQ(y.to_host(stream), (std::vector<float>{150, 160, 100, 181, 192, 103, 104, 105, 106}));
+  // Every second pixel of that, from the first on.
+  const Tensor half = unwritten(stream, {1, 2, 2, 1});
+  conv_forward(stream, {x, w, &bias, half, {.kernel = 3, .stride = 2, .padding = 1}});
+  EXPECT_EQ(half.to_host(stream), (std::vector<float>{150, 100, 104, 106}));
+}
+
+TEST(Conv, HandWorkedGroups) {
+  Stream stream;
+  // Channels 0, 1 make y 0 and channels 2, 3 make y 1; one filter a channel where there are as many groups.
+  const Tensor x = Tensor::from(stream, {1, 1, 1, 4}, {1, 2, 3, 4});
+  const Tensor w = Tensor::from(stream, {2, 1, 1, 2}, {1, 10, 100, 1000});
+  const Tensor y = unwritten(stream, {1, 1, 1, 2});
+  conv_forward(stream, {x, w, nullptr, y, {.groups = 2}});
+  EXPECT_EQ(y.to_host(stream), (std::vector<float>{21, 4300}));
+  const Tensor each = unwritten(stream, {1, 1, 1, 4});
+  conv_forward(stream, {x, Tensor::from(stream, {1, 1, 1, 4}, {1, 10, 100, 1000}), nullptr, each, {.groups = 4}});
+  EXPECT_EQ(each.to_host(stream), (std::vector<float>{1, 20, 300, 4000}));
+}
+
+// ---- gradients, by the adjoint identity
+
+struct Case {
+  const char* name;
+  Shape x;
+  int out;
+  ConvOptions options;
+  DType dtype = DType::kF32;
+  bool sliced = false;  // x is a channel range of a wider tensor; depthwise only
+};
+void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
+
+const std::vector<Case> kCases = {
+    {"one_element", {1, 1, 1, 1}, 1, {}},
+    {"pointwise", {2, 5, 7, 16}, 24, {}},
+    {"pointwise_odd_channels", {1, 7, 3, 13}, 5, {}},
+    {"pointwise_stride", {1, 7, 6, 8}, 8, {.stride = 2}},
+    {"image_channels", {2, 9, 11, 3}, 16, {.kernel = 3, .stride = 2, .padding = 1}},
+    {"k3", {2, 5, 7, 16}, 24, {.kernel = 3, .padding = 1}},
+    {"k3_to_three_channels", {1, 6, 5, 64}, 3, {.kernel = 3, .padding = 1}},
+    {"k3_one_pixel", {3, 1, 1, 8}, 8, {.kernel = 3, .padding = 1}},
+    {"k3_one_column", {1, 9, 1, 5}, 7, {.kernel = 3, .padding = 1}},
+    {"k3_no_padding", {1, 6, 9, 8}, 16, {.kernel = 3}},
+    {"k3_stride_3", {1, 11, 10, 8}, 8, {.kernel = 3, .stride = 3, .padding = 1}},
+    {"k3_dilated", {1, 9, 8, 8}, 16, {.kernel = 3, .padding = 2, .dilation = 2}},
+    {"k2_stride", {1, 7, 6, 4}, 6, {.kernel = 2, .stride = 2}},
+    {"k5", {1, 8, 7, 6}, 10, {.kernel = 5, .padding = 2}},
+    {"k6_stride", {1, 13, 12, 3}, 16, {.kernel = 6, .stride = 2, .padding = 2}},
+    {"grouped", {2, 6, 5, 16}, 24, {.kernel = 3, .padding = 1, .groups = 4}},
+    {"grouped_odd", {1, 5, 6, 9}, 15, {.kernel = 3, .stride = 2, .padding = 1, .groups = 3}},
+    {"grouped_pointwise", {1, 4, 4, 8}, 8, {.groups = 2}},
+    {"two_filters_a_channel", {1, 6, 6, 8}, 16, {.kernel = 3, .padding = 1, .groups = 8}},
+    {"depthwise", {2, 5, 7, 16}, 16, {.kernel = 3, .padding = 1, .groups = 16}},
+    {"depthwise_slice", {2, 5, 7, 16}, 16, {.kernel = 3, .padding = 1, .groups = 16}, DType::kF32, true},
+    {"depthwise_odd_slice", {1, 6, 5, 7}, 7, {.kernel = 3, .stride = 2, .padding = 1, .groups = 7}, DType::kF32, true},
+    {"depthwise_dilated", {1, 8, 9, 19}, 19, {.kernel = 3, .padding = 2, .dilation = 2, .groups = 19}},
+    {"depthwise_k5", {1, 7, 7, 12}, 12, {.kernel = 5, .padding = 2, .groups = 12}},
+    {"depthwise_k7", {1, 8, 7, 5}, 5, {.kernel = 7, .padding = 3, .groups = 5}, DType::kF32, true},
+    {"depthwise_one_pixel", {2, 1, 1, 33}, 33, {.kernel = 3, .padding = 1, .groups = 33}},
+    {"depthwise_no_padding", {1, 4, 6, 8}, 8, {.kernel = 3, .groups = 8}},
+    {"depthwise_bf16", {1, 6, 7, 16}, 16, {.kernel = 3, .padding = 1, .groups = 16}, DType::kBF16, true},
+    {"depthwise_odd_bf16", {1, 6, 7, 9}, 9, {.kernel = 3, .stride = 2, .padding = 1, .groups = 9}, DType::kBF16},
+    {"k3_bf16", {2, 5, 7, 16}, 24, {.kernel = 3, .padding = 1}, DType::kBF16},
+    {"pointwise_bf16", {1, 5, 6, 32}, 16, {}, DType::kBF16},
+};
+
+bool runs_here(const Case& c) {
+  return c.dtype == DType::kF32 || c.options.groups == c.x.c || __builtin_cpu_supports("avx512bf16");
+}
+
+// f32: products of at most 4 * 4, of which 64 * 9 make an element and 500 a gradient of a weight: far below 2^24.
+// bf16: at most 9 * 24 products of 1 and a bias of 1, which 8 bits hold.
+class ConvAdjoint : public testing::TestWithParam<std::tuple<Case, int>> {
+ protected:
+  const Case& test_case() const { return std::get<0>(GetParam()); }
+  void SetUp() override {
+    if (!runs_here(test_case())) GTEST_SKIP() << "this CPU has no bf16 convolutions";
+    const Case& c = test_case();
+    const int most = c.dtype == DType::kF32 ? 4 : 1;
+    y_shape_ = conv_output_shape(c.x, c.out, c.options);
+    w_shape_ = conv_weight_shape(c.x.c, c.out, c.options);
+    x_ = whole_values(c.x.count(), most, 1);
+    w_ = whole_values(w_shape_.count(), most, 2);
+    bias_ = whole_values(c.out, most, 3);
+    dy_ = whole_values(y_shape_.count(), most, 4);
+  }
+
+  Tensor x() {
+    const Case& c = test_case();
+    return c.sliced ? slice_of(stream_, c.x, x_, c.dtype, 3, c.x.c + 5) : tensor_of(stream_, c.x, x_, c.dtype);
+  }
+  Tensor w() { return tensor_of(stream_, w_shape_, w_, test_case().dtype); }
+  Tensor dy() { return tensor_of(stream_, y_shape_, dy_, test_case().dtype); }
+  std::vector<float> forward(const float* bias) {
+    const Tensor y = unwritten(stream_, y_shape_, test_case().dtype);
+    conv_forward(stream_, {x(), w(), bias, y, test_case().options});
+    return y.to_host(stream_);
+  }
+
+  Stream stream_{Device::cpu(), {.threads = std::get<1>(GetParam())}};
+  Shape y_shape_, w_shape_;
+  std::vector<float> x_, w_, bias_, dy_;
+};
+
+TEST_P(ConvAdjoint, OfTheInput) {
+  const Tensor dx = unwritten(stream_, test_case().x, test_case().dtype);
+  conv_backward_input(stream_, {dy(), w(), dx, test_case().options});
+  EXPECT_EQ(inner(dx.to_host(stream_), x_), inner(dy_, forward(nullptr)));
+}
+
+TEST_P(ConvAdjoint, OfTheWeightsAndTheBias) {
+  const Tensor dw = unwritten(stream_, w_shape_), dbias = unwritten(stream_, {1, 1, 1, test_case().out});
+  conv_backward_weight(stream_, {x(), dy(), dw, dbias.as(), test_case().options});
+  const std::vector<float> w_grad = dw.to_host(stream_), bias_grad = dbias.to_host(stream_);
+  EXPECT_EQ(inner(w_grad, w_) + inner(bias_grad, bias_), inner(dy_, forward(bias_.data())));
+
+  const Tensor alone = unwritten(stream_, w_shape_);
+  conv_backward_weight(stream_, {x(), dy(), alone, nullptr, test_case().options});
+  EXPECT_EQ(alone.to_host(stream_), w_grad);
+
+  std::vector<float> old_w = whole_values(w_shape_.count(), 9, 5), old_bias = whole_values(test_case().out, 9, 6);
+  const Tensor sum_w = tensor_of(stream_, w_shape_, old_w);
+  const Tensor sum_bias = tensor_of(stream_, {1, 1, 1, test_case().out}, old_bias);
+  conv_backward_weight(stream_, {x(), dy(), sum_w, sum_bias.as(), test_case().options, GradMode::kAdd});
+  for (std::size_t i = 0; i < old_w.size(); ++i) old_w[i] += w_grad[i];
+  for (std::size_t i = 0; i < old_bias.size(); ++i) old_bias[i] += bias_grad[i];
+  EXPECT_EQ(sum_w.to_host(stream_), old_w);
+  EXPECT_EQ(sum_bias.to_host(stream_), old_bias);
+}
+
+INSTANTIATE_TEST_SUITE_P(Cases, ConvAdjoint, testing::Combine(testing::ValuesIn(kCases), testing::Values(1, 3)),
+                         [](const auto& each) {
+                           return std::string(std::get<0>(each.param).name) + "_threads_" +
+                                  std::to_string(std::get<1>(each.param));
+                         });
+
+TEST(Conv, RefusesWhatDoesNotFit) {
+  Stream stream;
+  const Tensor x = unwritten(stream, {1, 5, 5, 4}), w = unwritten(stream, {8, 3, 3, 4});
+  const Tensor y = unwritten(stream, {1, 3, 3, 8}), wide = unwritten(stream, {1, 5, 5, 9});
+  const auto forward = [&](const TensorView& in, const TensorView& weights, const TensorView& out, ConvOptions o) {
+    conv_forward(stream, {in, weights, nullptr, out, o});
+  };
+  EXPECT_THROW(forward(x, w, y, {.kernel = 3, .padding = 1}), ShapeError);                  // y is too small
+  EXPECT_THROW(forward(x, unwritten(stream, {8, 3, 3, 5}), y, {.kernel = 3}), ShapeError);  // weights of 5 channels
+  EXPECT_THROW(forward(x, w, y, {.kernel = 3, .groups = 3}), ShapeError);                   // 3 does not divide 4
+  EXPECT_THROW(forward(x, w, y, {.kernel = 7}), ShapeError);                                // larger than the image
+  EXPECT_THROW(forward(wide.channels(0, 4), w, y, {.kernel = 3}), ShapeError);              // dense, but not packed
+  EXPECT_THROW(forward(x, unwritten(stream, {8, 3, 3, 4}, DType::kBF16), y, {.kernel = 3}), ShapeError);
+  EXPECT_THROW(conv_backward_input(stream, {y, w, wide.channels(0, 4), {.kernel = 3}}), ShapeError);
+  const Tensor narrow = unwritten(stream, {8, 3, 3, 4}, DType::kBF16);
+  EXPECT_THROW(conv_backward_weight(stream, {x, y, narrow, nullptr, {.kernel = 3}}), ShapeError);
+}
+
+}  // namespace
+}  // namespace boxcar::kernels
