@@ -142,12 +142,4 @@ Checkpoint Checkpoint::read(const std::filesystem::path& path) {
   return from_pickle(file.load_tensors(file.root()), path);
 }
 
-std::string cpu_instruction_set() {
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512bf16")) return "avx512_bf16";
-  if (__builtin_cpu_supports("avx512f")) return "avx512";
-  if (__builtin_cpu_supports("avx2")) return "avx2";
-  return "x86-64";
-}
-
 }  // namespace boxcar

@@ -36,7 +36,7 @@ struct Checkpoint {
   int stopper_epoch = 0;
   bool stopper_possible = false;
 
-  /// What decides the bits beside the arguments: threads and the instruction set.
+  /// What decides the bits beside the arguments: threads and kernels::cpu_instruction_set().
   int threads = 0;
   std::string instruction_set;
 
@@ -51,8 +51,5 @@ struct Checkpoint {
   /// Whether a .pt file's top level was written by boxcar.
   static bool is_ours(const PickleValue& root);
 };
-
-/// "avx512_bf16", "avx512", "avx2" or "x86-64": what the CPU offers the libraries.
-std::string cpu_instruction_set();
 
 }  // namespace boxcar

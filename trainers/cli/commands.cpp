@@ -7,11 +7,11 @@
 #include "boxcar/data/convert/shapes.h"
 #include "boxcar/data/convert/voc.h"
 #include "boxcar/data/dataset/check.h"
+#include "boxcar/kernels/common/instruction_set.h"
 #include "boxcar/nn/model/model_info.h"
 #include "boxcar/runtime/base/error.h"
 #include "boxcar/runtime/device/backend.h"
 #include "boxcar/trainers/args/command_line.h"
-#include "boxcar/trainers/checkpoint/checkpoint.h"
 #include "boxcar/trainers/checkpoint/weights.h"
 #include "boxcar/trainers/engine/builtin_files.h"
 #include "boxcar/trainers/facade/yolo.h"
@@ -109,7 +109,7 @@ std::string checks_text() {
   const double pages = static_cast<double>(sysconf(_SC_PHYS_PAGES)), page = static_cast<double>(sysconf(_SC_PAGESIZE));
   const int gpus = cuda_device_count();
   return fmt::format("boxcar {}\nCPU: {} threads, {}, f32 arithmetic\nmemory: {:.1f} GiB\nGPU: {}\n", version_text(),
-                     available_threads(), cpu_instruction_set(), pages * page / (1 << 30),
+                     available_threads(), kernels::cpu_instruction_set(), pages * page / (1 << 30),
                      gpus > 0 ? fmt::format("{} found; training on GPUs is not part of this version yet", gpus)
                               : "none found; everything runs on the CPU");
 }

@@ -5,7 +5,9 @@
 
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 
+#include "boxcar/kernels/common/instruction_set.h"
 #include "boxcar/runtime/base/error.h"
 #include "boxcar/runtime/files/embedded.h"
 #include "boxcar/trainers/args/command_line.h"
@@ -23,6 +25,14 @@ extern "C" void note_interrupt(int) { g_interrupted = 1; }
 void print(std::string_view text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
   std::fflush(stdout);
+}
+
+void limit_instructions(const char* name) {
+  try {
+    kernels::limit_instruction_set(name);
+  } catch (const ArgumentError& error) {
+    fail<ArgumentError>("the environment's BOXCAR_MAX_ISA: {}", error.what());
+  }
 }
 
 Options terminal_options() {
@@ -69,6 +79,7 @@ int Program::train(const Overrides& overrides) {
 }
 
 int Program::execute(int argc, char** argv) {
+  if (const char* limit = std::getenv("BOXCAR_MAX_ISA")) limit_instructions(limit);
   const Command command = parse_command_line(argc, argv);
   for (const std::string& warning : command.warnings) print("warning: " + warning + "\n");
   switch (command.kind) {

@@ -5,6 +5,7 @@
 
 #include "boxcar/data/augment/multi_scale.h"
 #include "boxcar/data/image/encode.h"
+#include "boxcar/kernels/common/instruction_set.h"
 #include "boxcar/kernels/resample/rescale.h"
 #include "boxcar/runtime/base/error.h"
 #include "boxcar/trainers/engine/batches.h"
@@ -50,7 +51,7 @@ void BaseTrainer::announce_start() {
   run_callbacks(events::on_train_start, *this, log_);
   log_.info("{} train and {} val images at imgsz={}, {} loader workers, {} threads, {} on {}", train_loader_->size(),
             val_loader_->size(), args_.imgsz.side(), loader_options(args_.batch, Mode::train).workers,
-            stream_->threads(), name_of(activations_), cpu_instruction_set());
+            stream_->threads(), name_of(activations_), kernels::cpu_instruction_set());
   log_.info("logging results to {}", save_dir_.string());
   log_.info("starting training for {} epochs", epochs_);
 }

@@ -3,6 +3,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "boxcar/kernels/common/instruction_set.h"
 #include "boxcar/runtime/base/error.h"
 #include "boxcar/runtime/files/safetensors.h"
 #include "boxcar/trainers/engine/base_trainer.h"
@@ -78,7 +79,7 @@ Checkpoint BaseTrainer::make_checkpoint() const {
   c.stopper_epoch = stopper_.best_epoch();
   c.stopper_possible = stopper_.possible_stop();
   c.threads = stream_->threads();
-  c.instruction_set = cpu_instruction_set();
+  c.instruction_set = kernels::cpu_instruction_set();
   return c;
 }
 
@@ -131,10 +132,10 @@ void BaseTrainer::restore(const Checkpoint& c) {
   best_fitness_ = c.best_fitness;
   fitness_ = c.fitness;
   stopper_.restore(c.stopper_best, c.stopper_epoch, c.stopper_possible);
-  if (c.threads != stream_->threads() || c.instruction_set != cpu_instruction_set()) {
+  if (c.threads != stream_->threads() || c.instruction_set != kernels::cpu_instruction_set()) {
     log_.warning("the checkpoint was made with {} threads on {}, this run has {} on {}: the numbers will differ in "
                  "their last bits",
-                 c.threads, c.instruction_set, stream_->threads(), cpu_instruction_set());
+                 c.threads, c.instruction_set, stream_->threads(), kernels::cpu_instruction_set());
   }
 }
 
