@@ -31,7 +31,9 @@ class Dataset {
   virtual Sample get(std::size_t index) const = 0;
   /// Height and width of the upright original, without decoding where that is possible.
   /// The default decodes the image.
-  struct Size { int height = 0, width = 0; };
+  struct Size {
+    int height = 0, width = 0;
+  };
   virtual Size image_size(std::size_t index) const;
   /// The labels alone. The default calls get().
   virtual std::vector<BoxLabel> labels(std::size_t index) const;

@@ -18,8 +18,8 @@ void activation_forward(Stream& stream, const ActivationForwardArgs& args);
 
 /// dx = dy * act'(x), computed from the input x of the forward pass.
 struct ActivationBackwardArgs {
-  TensorView x, dy;                      // [N,H,W,C], same shape and dtype, pixel stride >= C
-  TensorView dx;                         // as x; written, or added to when mode is kAdd
+  TensorView x, dy;  // [N,H,W,C], same shape and dtype, pixel stride >= C
+  TensorView dx;     // as x; written, or added to when mode is kAdd
   Act act;
   GradMode mode = GradMode::kOverwrite;
 };

@@ -42,16 +42,26 @@ BOXCAR_HD T softplus(T x) {
 template <class T>
 BOXCAR_HD T activate(Act act, T x) {
   switch (act.kind) {
-    case ActKind::kIdentity: return x;
-    case ActKind::kSilu: return silu(x);
-    case ActKind::kRelu: return x > T(0) ? x : T(0);
-    case ActKind::kLeakyRelu: return x > T(0) ? x : T(act.parameter) * x;
-    case ActKind::kRelu6: return x < T(0) ? T(0) : (x > T(6) ? T(6) : x);
-    case ActKind::kHardswish: return x <= T(-3) ? T(0) : (x >= T(3) ? x : x * (x + T(3)) / T(6));
-    case ActKind::kGelu: return T(0.5) * x * (T(1) + erf(x * T(0.70710678118654752440)));
-    case ActKind::kElu: return x > T(0) ? x : T(act.parameter) * expm1(x);
-    case ActKind::kMish: return x * tanh(softplus(x));
-    case ActKind::kSigmoid: return sigmoid(x);
+    case ActKind::kIdentity:
+      return x;
+    case ActKind::kSilu:
+      return silu(x);
+    case ActKind::kRelu:
+      return x > T(0) ? x : T(0);
+    case ActKind::kLeakyRelu:
+      return x > T(0) ? x : T(act.parameter) * x;
+    case ActKind::kRelu6:
+      return x < T(0) ? T(0) : (x > T(6) ? T(6) : x);
+    case ActKind::kHardswish:
+      return x <= T(-3) ? T(0) : (x >= T(3) ? x : x * (x + T(3)) / T(6));
+    case ActKind::kGelu:
+      return T(0.5) * x * (T(1) + erf(x * T(0.70710678118654752440)));
+    case ActKind::kElu:
+      return x > T(0) ? x : T(act.parameter) * expm1(x);
+    case ActKind::kMish:
+      return x * tanh(softplus(x));
+    case ActKind::kSigmoid:
+      return sigmoid(x);
   }
   return x;
 }
@@ -60,16 +70,23 @@ BOXCAR_HD T activate(Act act, T x) {
 template <class T>
 BOXCAR_HD T activate_grad(Act act, T x) {
   switch (act.kind) {
-    case ActKind::kIdentity: return T(1);
-    case ActKind::kSilu: return silu_grad(x);
-    case ActKind::kRelu: return x > T(0) ? T(1) : T(0);
-    case ActKind::kLeakyRelu: return x > T(0) ? T(1) : T(act.parameter);
-    case ActKind::kRelu6: return x > T(0) && x < T(6) ? T(1) : T(0);
-    case ActKind::kHardswish: return x <= T(-3) ? T(0) : (x >= T(3) ? T(1) : x / T(3) + T(0.5));
+    case ActKind::kIdentity:
+      return T(1);
+    case ActKind::kSilu:
+      return silu_grad(x);
+    case ActKind::kRelu:
+      return x > T(0) ? T(1) : T(0);
+    case ActKind::kLeakyRelu:
+      return x > T(0) ? T(1) : T(act.parameter);
+    case ActKind::kRelu6:
+      return x > T(0) && x < T(6) ? T(1) : T(0);
+    case ActKind::kHardswish:
+      return x <= T(-3) ? T(0) : (x >= T(3) ? T(1) : x / T(3) + T(0.5));
     case ActKind::kGelu:
       return T(0.5) * (T(1) + erf(x * T(0.70710678118654752440))) +
              x * T(0.39894228040143267794) * exp(T(-0.5) * x * x);
-    case ActKind::kElu: return x > T(0) ? T(1) : T(act.parameter) * exp(x);
+    case ActKind::kElu:
+      return x > T(0) ? T(1) : T(act.parameter) * exp(x);
     case ActKind::kMish: {
       const T t = tanh(softplus(x));
       return t + x * sigmoid(x) * (T(1) - t * t);

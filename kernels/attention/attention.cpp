@@ -54,8 +54,8 @@ void attention_forward(Stream& stream, const AttentionForwardArgs& args) {
       float* p = args.softmax + (std::int64_t{n} * args.shape.heads + h) * matrix;
       gemm(stream, {false, true, pixels, pixels, kd, scale, head.q, head.ld, head.k, head.ld, 0, p, pixels});
       softmax_rows(stream, p, pixels, pixels);
-      gemm(stream, {false, false, pixels, hd, pixels, 1, p, pixels, head.v, head.ld, 0,
-                    channels_of(args.o, n, h * hd), args.o.ld});
+      gemm(stream, {false, false, pixels, hd, pixels, 1, p, pixels, head.v, head.ld, 0, channels_of(args.o, n, h * hd),
+                    args.o.ld});
     }
   }
 }

@@ -53,9 +53,8 @@ void softmax_in_place(float* row, std::int64_t width) {
     hn::StoreU(hn::Add(hn::LoadU(d, sums + j), e), d, sums + j);
   });
   const float scale = 1.0f / sum_of(sums);
-  for_vectors(width, [&](auto d, std::int64_t i) HWY_ATTR {
-    hn::StoreU(hn::Mul(hn::LoadU(d, row + i), hn::Set(d, scale)), d, row + i);
-  });
+  for_vectors(width, [&](auto d, std::int64_t i)
+                         HWY_ATTR { hn::StoreU(hn::Mul(hn::LoadU(d, row + i), hn::Set(d, scale)), d, row + i); });
 }
 
 void softmax_backward(const float* softmax, float* grad, std::int64_t width) {

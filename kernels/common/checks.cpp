@@ -16,8 +16,7 @@ void check_same_dtype(const char* op, const TensorView& a, const TensorView& b) 
 
 void check_packed(const char* op, const char* what, const TensorView& x) {
   if (!x.packed()) {
-    fail<ShapeError>("{}: {} {} must be packed, but its pixels are {} elements apart", op, what,
-                     x.shape().str(), x.ld);
+    fail<ShapeError>("{}: {} {} must be packed, but its pixels are {} elements apart", op, what, x.shape().str(), x.ld);
   }
 }
 

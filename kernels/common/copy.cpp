@@ -18,7 +18,8 @@ template <class From, class To>
 void copy_range(const CopyArgs& args, std::int64_t begin, std::int64_t end) {
   const auto from = rows_of<const From>(args.from);
   const auto to = rows_of<To>(args.to);
-  if (args.from.packed() && args.to.packed()) return copy_row(from.row(begin), (end - begin) * args.from.c, to.row(begin));
+  if (args.from.packed() && args.to.packed())
+    return copy_row(from.row(begin), (end - begin) * args.from.c, to.row(begin));
   for (std::int64_t r = begin; r < end; ++r) copy_row(from.row(r), args.from.c, to.row(r));
 }
 
@@ -26,7 +27,8 @@ void copy_range(const CopyArgs& args, std::int64_t begin, std::int64_t end) {
 
 void copy_rows(const CopyArgs& args, std::int64_t begin, std::int64_t end) {
   const bool from_f32 = args.from.dtype == DType::kF32, to_f32 = args.to.dtype == DType::kF32;
-  if (from_f32) return to_f32 ? copy_range<float, float>(args, begin, end) : copy_range<float, bfloat16>(args, begin, end);
+  if (from_f32)
+    return to_f32 ? copy_range<float, float>(args, begin, end) : copy_range<float, bfloat16>(args, begin, end);
   to_f32 ? copy_range<bfloat16, float>(args, begin, end) : copy_range<bfloat16, bfloat16>(args, begin, end);
 }
 

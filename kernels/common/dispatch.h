@@ -9,13 +9,10 @@
 
 /// Calls cpu::op(stream, args...) or cuda::op(stream, args...), timed where the stream has a profiler.
 #if BOXCAR_WITH_CUDA
-#define BOXCAR_DISPATCH(stream, op, ...)                                       \
-  ::boxcar::kernels::timed(                                                    \
-      (stream), #op,                                                           \
-      [&] {                                                                    \
-        return (stream).device().is_cuda() ? cuda::op((stream), __VA_ARGS__)   \
-                                           : cpu::op((stream), __VA_ARGS__);   \
-      },                                                                       \
+#define BOXCAR_DISPATCH(stream, op, ...)                                                                              \
+  ::boxcar::kernels::timed(                                                                                           \
+      (stream), #op,                                                                                                  \
+      [&] { return (stream).device().is_cuda() ? cuda::op((stream), __VA_ARGS__) : cpu::op((stream), __VA_ARGS__); }, \
       __VA_ARGS__)
 #else
 #define BOXCAR_DISPATCH(stream, op, ...) \
@@ -47,9 +44,14 @@ auto timed(const Stream& stream, const char* name, Run&& run, const Args& args, 
 template <class F>
 void with_float_type(const char* op, DType dtype, F&& f) {
   switch (dtype) {
-    case DType::kF32: f(float{}); break;
-    case DType::kBF16: f(bfloat16{}); break;
-    default: fail<ShapeError>("{} works on f32 and bf16, not {}", op, name_of(dtype));
+    case DType::kF32:
+      f(float{});
+      break;
+    case DType::kBF16:
+      f(bfloat16{});
+      break;
+    default:
+      fail<ShapeError>("{} works on f32 and bf16, not {}", op, name_of(dtype));
   }
 }
 

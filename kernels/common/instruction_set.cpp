@@ -39,6 +39,8 @@ const InstructionSet* effective_set() {
 
 std::string cpu_instruction_set() { return std::string(effective_set()->name); }
 
+bool cpu_has_bf16() { return effective_set() == std::begin(kSets); }
+
 void limit_instruction_set(std::string_view name) {
   const auto* limit = std::ranges::find(kSets, name, &InstructionSet::name);
   if (limit == std::end(kSets)) {

@@ -10,6 +10,9 @@ namespace boxcar::kernels {
 /// results, together with the number of threads.
 std::string cpu_instruction_set();
 
+/// Whether that is bf16 arithmetic, twice as fast as f32: "avx512_bf16".
+bool cpu_has_bf16();
+
 /// Keeps the vector kernels and oneDNN of this process to `name` (one of the names above) and what came before it.
 /// Once, before the first op and before cpu_instruction_set(). A limit above what the CPU has changes nothing.
 /// Throws ArgumentError for an unknown name, DeviceError if oneDNN was used before or was built without limits.

@@ -39,8 +39,15 @@ double gemm_rate(Stream& stream) {
   const Tensor a = Tensor::zeros(stream, {1, 1, kSize, kSize}), b = Tensor::zeros(stream, {1, 1, kSize, kSize});
   const Tensor c = Tensor::empty(stream, {1, 1, kSize, kSize});
   const double seconds = best_seconds(4, [&] {
-    gemm(stream, {.m = kSize, .n = kSize, .k = kSize, .a = a.as(), .lda = kSize, .b = b.as(), .ldb = kSize,
-                  .c = c.as(), .ldc = kSize});
+    gemm(stream, {.m = kSize,
+                  .n = kSize,
+                  .k = kSize,
+                  .a = a.as(),
+                  .lda = kSize,
+                  .b = b.as(),
+                  .ldb = kSize,
+                  .c = c.as(),
+                  .ldc = kSize});
   });
   return 2.0 * kSize * kSize * kSize / seconds;
 }

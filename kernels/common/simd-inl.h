@@ -83,9 +83,8 @@ HWY_INLINE void copy_row(const From* from, std::int64_t count, To* to) {
 
 template <class From>
 HWY_INLINE void add_row(const From* from, std::int64_t count, float* to) {
-  for_short_vectors(count, [&](auto d, std::int64_t i) HWY_ATTR {
-    hn::StoreU(hn::Add(hn::LoadU(d, to + i), load(d, from + i)), d, to + i);
-  });
+  for_short_vectors(count, [&](auto d, std::int64_t i)
+                               HWY_ATTR { hn::StoreU(hn::Add(hn::LoadU(d, to + i), load(d, from + i)), d, to + i); });
 }
 
 /// e^x for -87 <= x <= 88, within 2 units in the last place. As in Cephes (Moshier): x = n ln 2 + r with

@@ -69,7 +69,8 @@ Shape conv_weight_shape(int in_channels, int out_channels, const ConvOptions& op
 
 bool conv_can_activate(const Act& act, int in_channels, int out_channels, const ConvOptions& options) {
   if (act.kind == ActKind::kIdentity) return true;
-  return (act.kind == ActKind::kSilu || act.kind == ActKind::kRelu) && !is_depthwise(in_channels, out_channels, options);
+  return (act.kind == ActKind::kSilu || act.kind == ActKind::kRelu) &&
+         !is_depthwise(in_channels, out_channels, options);
 }
 
 void conv_forward(Stream& stream, const ConvForwardArgs& args) {
@@ -114,8 +115,6 @@ void conv_backward_weight(Stream& stream, const ConvBackwardWeightArgs& args) {
     BOXCAR_DISPATCH_CPU(stream, conv_backward_weight, args);
   }
 }
-
-bool cpu_has_bf16() { return cpu::has_bf16(); }
 
 std::vector<std::string> conv_implementations(Stream& stream) { return cpu::conv_implementations(stream); }
 

@@ -18,9 +18,9 @@ namespace boxcar::kernels {
 struct ConvOptions {
   int kernel = 1;
   int stride = 1;
-  int padding = 0;   // on all four sides
+  int padding = 0;  // on all four sides
   int dilation = 1;
-  int groups = 1;    // equal to the channels: depthwise
+  int groups = 1;  // equal to the channels: depthwise
 
   bool operator==(const ConvOptions&) const = default;
 };
@@ -53,8 +53,7 @@ struct ConvForwardArgs {
   Act act = {};                      // one that conv_can_activate() (ShapeError)
   ConvWeightCache* cache = nullptr;  // of w
 };
-/// Throws ShapeError, or DeviceError where bf16 is asked of a CPU without instructions for it: see
-/// cpu_has_bf16().
+/// Throws ShapeError, or DeviceError where the library has no such convolution for this CPU (bf16 below AVX-512).
 void conv_forward(Stream& stream, const ConvForwardArgs& args);
 OpCost cost_of(const ConvForwardArgs& args);
 
@@ -79,9 +78,6 @@ struct ConvBackwardWeightArgs {
 };
 void conv_backward_weight(Stream& stream, const ConvBackwardWeightArgs& args);
 OpCost cost_of(const ConvBackwardWeightArgs& args);
-
-/// Whether this CPU computes convolutions in bf16 (AVX512_BF16 or AMX), within the limit that DNNL_MAX_CPU_ISA sets.
-bool cpu_has_bf16();
 
 /// The library's name for each convolution made on this stream so far ("forward 2x8x8x3->16 ... jit:avx512_core"),
 /// for the test that none of a model's runs on a reference implementation.

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "boxcar/kernels/common/dispatch.h"
+#include "boxcar/kernels/common/instruction_set.h"
 
 namespace boxcar::kernels::cpu {
 namespace {
@@ -28,8 +29,8 @@ struct ConvKey {
   ActKind act = ActKind::kIdentity;  // of the forward pass
 
   auto tied() const {
-    return std::tie(pass, dtype, weight_dtype, y_dtype, x.n, x.h, x.w, x.c, y.h, y.w, y.c, options.kernel, options.stride, options.padding,
-                    options.dilation, options.groups, bias, threads, act);
+    return std::tie(pass, dtype, weight_dtype, y_dtype, x.n, x.h, x.w, x.c, y.h, y.w, y.c, options.kernel,
+                    options.stride, options.padding, options.dilation, options.groups, bias, threads, act);
   }
   bool operator<(const ConvKey& other) const { return tied() < other.tied(); }
 };
@@ -94,8 +95,9 @@ dnnl::convolution_forward::primitive_desc forward_desc(const ConvKey& key, const
   const Geometry g(key.options);
   const auto x = activations(key.x, key.dtype), w = weights_any(key, key.dtype), y = activations(key.y, key.y_dtype);
 #if DNNL_VERSION_MAJOR >= 3
-  return {engine, dnnl::prop_kind::forward_training, kDirect, x, w, bias_desc(key), y, g.strides, g.dilations,
-          g.padding, g.padding, scratch_from_caller(key.act)};
+  return {
+      engine,    dnnl::prop_kind::forward_training, kDirect, x, w, bias_desc(key), y, g.strides, g.dilations, g.padding,
+      g.padding, scratch_from_caller(key.act)};
 #else
   const dnnl::convolution_forward::desc desc(dnnl::prop_kind::forward_training, kDirect, x, w, bias_desc(key), y,
                                              g.strides, g.dilations, g.padding, g.padding);
@@ -123,8 +125,8 @@ dnnl::convolution_backward_weights::primitive_desc weight_desc(const ConvKey& ke
   const auto w = weights_any(key, DType::kF32);
   const auto hint = forward_desc(key, engine);
 #if DNNL_VERSION_MAJOR >= 3
-  return {engine, kDirect, x, w, bias_desc(key), y, g.strides, g.dilations, g.padding, g.padding, hint,
-          scratch_from_caller()};
+  return {engine,    kDirect,     x,         w,         bias_desc(key), y,
+          g.strides, g.dilations, g.padding, g.padding, hint,           scratch_from_caller()};
 #else
   const dnnl::convolution_backward_weights::desc desc(kDirect, x, w, bias_desc(key), y, g.strides, g.dilations,
                                                       g.padding, g.padding);
@@ -157,7 +159,12 @@ class ConvPlans {
 
   const Plan& plan(const ConvKey& key) {
     if (const auto found = plans_.find(key); found != plans_.end()) return found->second;
-    return plans_.emplace(key, make(key)).first->second;
+    try {
+      return plans_.emplace(key, make(key)).first->second;
+    } catch (const dnnl::error& error) {
+      fail<DeviceError>("oneDNN has no {} convolution {} -> {} for this CPU ({}): {}", name_of(key.dtype), key.x.str(),
+                        key.y.str(), cpu_instruction_set(), error.what());
+    }
   }
 
   memory at(const memory::desc& desc, void* data) { return {desc, engine_, data}; }
@@ -185,7 +192,8 @@ class ConvPlans {
         return finish(key, "backward_input", dnnl::convolution_backward_data(pd), pd, pd.diff_src_desc(),
                       pd.diff_dst_desc(), pd.weights_desc());
       }
-      case Pass::kBackwardWeight: break;
+      case Pass::kBackwardWeight:
+        break;
     }
     const auto pd = weight_desc(key, engine_);
     Plan plan = finish(key, "backward_weight", dnnl::convolution_backward_weights(pd), pd, pd.src_desc(),
@@ -207,9 +215,9 @@ class ConvPlans {
     plan.bias = bias_desc(key);
     plan.scratch = pd.scratchpad_desc();
     plan.implementation =
-        fmt::format("{} {} {} -> {} kernel {} stride {} padding {} dilation {} groups {}: {}", pass,
-                    name_of(key.dtype), key.x.str(), key.y.str(), key.options.kernel, key.options.stride,
-                    key.options.padding, key.options.dilation, key.options.groups, pd.impl_info_str());
+        fmt::format("{} {} {} -> {} kernel {} stride {} padding {} dilation {} groups {}: {}", pass, name_of(key.dtype),
+                    key.x.str(), key.y.str(), key.options.kernel, key.options.stride, key.options.padding,
+                    key.options.dilation, key.options.groups, pd.impl_info_str());
     plan.reorder = make_reorder(plan.arena_weights, plan.weights, engine_, false);
     return plan;
   }
@@ -261,8 +269,8 @@ LibraryWeights cached_weights(Stream& stream, ConvPlans& plans, const Plan& plan
 
 void conv_forward(Stream& stream, const ConvForwardArgs& args) {
   ConvPlans& plans = plans_of(stream);
-  const Plan& plan = plans.plan({Pass::kForward, args.x.dtype, args.w.dtype, args.y.dtype, args.x.shape(), args.y.shape(), args.options,
-                                 args.bias != nullptr, stream.threads(), args.act.kind});
+  const Plan& plan = plans.plan({Pass::kForward, args.x.dtype, args.w.dtype, args.y.dtype, args.x.shape(),
+                                 args.y.shape(), args.options, args.bias != nullptr, stream.threads(), args.act.kind});
   const LibraryWeights weights = cached_weights(stream, plans, plan, args);
   const Tensor scratch = scratch_bytes(stream, plan.scratch.get_size());
   std::unordered_map<int, memory> run_args{{DNNL_ARG_SRC, plans.at(plan.x, args.x.data)},
@@ -275,8 +283,8 @@ void conv_forward(Stream& stream, const ConvForwardArgs& args) {
 
 void conv_backward_input(Stream& stream, const ConvBackwardInputArgs& args) {
   ConvPlans& plans = plans_of(stream);
-  const Plan& plan = plans.plan({Pass::kBackwardInput, args.dy.dtype, args.w.dtype, args.dy.dtype, args.dx.shape(), args.dy.shape(), args.options,
-                                 false, stream.threads()});
+  const Plan& plan = plans.plan({Pass::kBackwardInput, args.dy.dtype, args.w.dtype, args.dy.dtype, args.dx.shape(),
+                                 args.dy.shape(), args.options, false, stream.threads()});
   const LibraryWeights weights = reordered_weights(stream, plans, plan, args.w);
   const Tensor scratch = scratch_bytes(stream, plan.scratch.get_size());
   plans.run(plan.conv, {{DNNL_ARG_DIFF_DST, plans.at(plan.y, args.dy.data)},
@@ -287,8 +295,8 @@ void conv_backward_input(Stream& stream, const ConvBackwardInputArgs& args) {
 
 void conv_backward_weight(Stream& stream, const ConvBackwardWeightArgs& args) {
   ConvPlans& plans = plans_of(stream);
-  const Plan& plan = plans.plan({Pass::kBackwardWeight, args.x.dtype, args.dw.dtype, args.dy.dtype, args.x.shape(), args.dy.shape(), args.options,
-                                 args.dbias != nullptr, stream.threads()});
+  const Plan& plan = plans.plan({Pass::kBackwardWeight, args.x.dtype, args.dw.dtype, args.dy.dtype, args.x.shape(),
+                                 args.dy.shape(), args.options, args.dbias != nullptr, stream.threads()});
   const bool add = args.mode == GradMode::kAdd;
   const bool direct = plan.weights == plan.arena_weights && !add;
   const Tensor storage = direct ? Tensor() : scratch_bytes(stream, plan.weights.get_size());
@@ -302,21 +310,14 @@ void conv_backward_weight(Stream& stream, const ConvBackwardWeightArgs& args) {
   if (args.dbias) run_args.emplace(DNNL_ARG_DIFF_BIAS, plans.at(plan.bias, dbias.view().data));
   plans.run(plan.conv, run_args);
   if (!direct) {
-    plans.run(add ? plan.reorder_add : plan.reorder, {{DNNL_ARG_FROM, plans.at(plan.weights, dw)},
-                                                      {DNNL_ARG_TO, plans.at(plan.arena_weights, args.dw.data)}});
+    plans.run(add ? plan.reorder_add : plan.reorder,
+              {{DNNL_ARG_FROM, plans.at(plan.weights, dw)}, {DNNL_ARG_TO, plans.at(plan.arena_weights, args.dw.data)}});
   }
   for (int c = 0; args.dbias && c < args.dy.c; ++c) {
     args.dbias[c] = (add ? args.dbias[c] : 0.0f) + dbias.as()[c];
   }
 }
 
-bool has_bf16() {
-  const auto isa = dnnl_get_effective_cpu_isa();
-  return (isa & dnnl_cpu_isa_avx512_core_bf16) == dnnl_cpu_isa_avx512_core_bf16;
-}
-
-std::vector<std::string> conv_implementations(Stream& stream) {
-  return stream.resource<ConvPlans>().implementations();
-}
+std::vector<std::string> conv_implementations(Stream& stream) { return stream.resource<ConvPlans>().implementations(); }
 
 }  // namespace boxcar::kernels::cpu

@@ -98,7 +98,8 @@ void for_rows(Stream& stream, int images, int rows, std::int64_t scratch, F&& bo
 
 void depthwise_forward(Stream& stream, const ConvForwardArgs& args) {
   with_float_type("depthwise_forward", args.x.dtype, [&]<class T>(T) {
-    for_rows(stream, args.y.n, args.y.h, args.x.c, [&](int n, int oy, float* sum) { forward_row<T>(args, n, oy, sum); });
+    for_rows(stream, args.y.n, args.y.h, args.x.c,
+             [&](int n, int oy, float* sum) { forward_row<T>(args, n, oy, sum); });
   });
 }
 

@@ -21,9 +21,7 @@ inline Taps taps_inside(int out, int size, const ConvOptions& o) {
   return {begin, std::max(begin, end), origin};
 }
 
-inline std::int64_t pixel(const TensorView& t, int n, int y, int x) {
-  return (std::int64_t{n} * t.h + y) * t.w + x;
-}
+inline std::int64_t pixel(const TensorView& t, int n, int y, int x) { return (std::int64_t{n} * t.h + y) * t.w + x; }
 
 /// Calls add_row(n, oy, sums [k*k+1, C]) for every output row, to add its part of dw and then of dbias; writes or adds
 /// the total. Rows are summed in parts of eight, so that sums do not depend on the threads.

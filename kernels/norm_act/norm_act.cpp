@@ -38,8 +38,8 @@ void sum_pieces(Stream& stream, const SumPiecesArgs& args);
 namespace {
 
 void check_range(const char* op, const TensorView& whole, Range of, const TensorView& part) {
-  if (of.first < 0 || of.count < 0 || of.first + of.count > whole.c || part.c != of.count ||
-      part.n != whole.n || part.h != whole.h || part.w != whole.w) {
+  if (of.first < 0 || of.count < 0 || of.first + of.count > whole.c || part.c != of.count || part.n != whole.n ||
+      part.h != whole.h || part.w != whole.w) {
     fail<ShapeError>("{}: {} does not hold channels {}..{} of {}", op, part.shape().str(), of.first,
                      of.first + of.count - 1, whole.shape().str());
   }
@@ -62,9 +62,10 @@ void norm_act_forward(Stream& stream, const NormActForwardArgs& args) {
   }
   for (const Destination& d : args.to) check_range("norm_act_forward", args.z, d.of, d.to);
   if (args.norm.batch_stats && args.z.pixels() == 1) {
-    fail<ShapeError>("batch statistics need more than one value a channel, but the tensor is {}; "
-                     "use a larger batch or image",
-                     args.z.shape().str());
+    fail<ShapeError>(
+        "batch statistics need more than one value a channel, but the tensor is {}; "
+        "use a larger batch or image",
+        args.z.shape().str());
   }
   if (args.z.count() == 0) return;
   BOXCAR_DISPATCH(stream, norm_act_forward, args);

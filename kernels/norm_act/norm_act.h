@@ -38,17 +38,17 @@ struct GradPiece {
 using GradPieces = SmallVector<GradPiece, 4>;
 
 struct Norm {
-  const float* gamma = nullptr;  // [C]
-  const float* beta = nullptr;   // [C]
-  float* running_mean = nullptr; // [C]; updated by a forward pass with batch_stats
-  float* running_var = nullptr;  // [C]; the unbiased batch variance enters it
+  const float* gamma = nullptr;   // [C]
+  const float* beta = nullptr;    // [C]
+  float* running_mean = nullptr;  // [C]; updated by a forward pass with batch_stats
+  float* running_var = nullptr;   // [C]; the unbiased batch variance enters it
   float eps = 1e-3f;
-  float momentum = 0.03f;        // running = (1 - momentum) * running + momentum * batch
-  bool batch_stats = true;       // false: the running statistics normalise (evaluation, frozen layers)
+  float momentum = 0.03f;   // running = (1 - momentum) * running + momentum * batch
+  bool batch_stats = true;  // false: the running statistics normalise (evaluation, frozen layers)
 };
 
 struct NormActForwardArgs {
-  TensorView z;                        // [N,H,W,C] packed, f32 or bf16
+  TensorView z;  // [N,H,W,C] packed, f32 or bf16
   Norm norm;
   Act act;
   std::optional<TensorView> residual;  // as z, pixel stride >= C; added after the activation
@@ -62,14 +62,14 @@ void norm_act_forward(Stream& stream, const NormActForwardArgs& args);
 OpCost cost_of(const NormActForwardArgs& args);
 
 struct NormActBackwardArgs {
-  TensorView z;                      // as in the forward pass
+  TensorView z;  // as in the forward pass
   Norm norm;
   const float* saved_mean_rstd = nullptr;
   Act act;
-  GradPieces from;                   // dy; the residual's gradient is dy itself and is not made here
-  TensorView dz;                     // [N,H,W,C] packed, written; may not overlap z or a piece
-  float* dgamma = nullptr;           // [C]; null: not wanted (frozen)
-  float* dbeta = nullptr;            // [C]; null: not wanted
+  GradPieces from;                       // dy; the residual's gradient is dy itself and is not made here
+  TensorView dz;                         // [N,H,W,C] packed, written; may not overlap z or a piece
+  float* dgamma = nullptr;               // [C]; null: not wanted (frozen)
+  float* dbeta = nullptr;                // [C]; null: not wanted
   GradMode mode = GradMode::kOverwrite;  // whether dgamma and dbeta are written or added to
 };
 /// Two passes: sums over the batch, then dz. Without batch_stats mean and rstd are constants.

@@ -160,7 +160,8 @@ void norm_act_backward(Stream& stream, const NormActBackwardArgs& args) {
         gather_row<T>(args.from, r, args.z.c, g.data());
         activation_grad_row<T>(args, norms, r, g.data(), zhat.data());
         T* dz = rows_of<T>(args.dz).row(r);
-        for (std::size_t c = 0; c < width; ++c) dz[c] = T(norm_grad(norms[c], zhat[c], g[c], {sums[c], sums[width + c]}));
+        for (std::size_t c = 0; c < width; ++c)
+          dz[c] = T(norm_grad(norms[c], zhat[c], g[c], {sums[c], sums[width + c]}));
       }
     });
   });

@@ -46,7 +46,9 @@ template <class T>
 class Gradient {
  public:
   Gradient(const GradPieces& pieces, const Period& period)
-      : pieces_(pieces), channels_(period.channels), buffer_(in_place() ? 0 : static_cast<std::size_t>(period.chunk())) {}
+      : pieces_(pieces),
+        channels_(period.channels),
+        buffer_(in_place() ? 0 : static_cast<std::size_t>(period.chunk())) {}
 
   const float* rows(std::int64_t first, std::int64_t count) {
     if (in_place()) return rows_of<const float>(pieces_[0].from).row(first);
@@ -113,15 +115,19 @@ void apply_chunk(const NormPattern& norm, const float* means, const T* z, const 
 template <class F>
 HWY_INLINE void with_activation(Act act, F&& f) {
   switch (act.kind) {
-    case ActKind::kSilu: return f(std::integral_constant<ActKind, ActKind::kSilu>());
-    case ActKind::kRelu: return f(std::integral_constant<ActKind, ActKind::kRelu>());
-    default: return f(std::integral_constant<ActKind, ActKind::kIdentity>());
+    case ActKind::kSilu:
+      return f(std::integral_constant<ActKind, ActKind::kSilu>());
+    case ActKind::kRelu:
+      return f(std::integral_constant<ActKind, ActKind::kRelu>());
+    default:
+      return f(std::integral_constant<ActKind, ActKind::kIdentity>());
   }
 }
 
 // Sums of a block [2, C]. Three or more pieces of floats are added up but once: their sum waits in dz.
 template <class T>
-void reduce(const NormActBackwardArgs& args, const NormPattern& norm, std::int64_t begin, std::int64_t end, float* part) {
+void reduce(const NormActBackwardArgs& args, const NormPattern& norm, std::int64_t begin, std::int64_t end,
+            float* part) {
   const Period& period = norm.period;
   Gradient<T> gradient(args.from, period);
   std::vector<float> sums(static_cast<std::size_t>(2 * period.size));
@@ -152,9 +158,8 @@ void apply(const NormActBackwardArgs& args, const NormPattern& norm, const float
     const float* dy = gradient.rows(first, rows);
     const T* z = rows_of<const T>(args.z).row(first);
     T* dz = rows_of<T>(args.dz).row(first);
-    with_activation(args.act, [&](auto act) HWY_ATTR {
-      apply_chunk<act()>(norm, means, z, dy, rows * period.channels, dz);
-    });
+    with_activation(args.act,
+                    [&](auto act) HWY_ATTR { apply_chunk<act()>(norm, means, z, dy, rows * period.channels, dz); });
   }
 }
 

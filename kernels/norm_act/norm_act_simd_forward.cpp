@@ -32,7 +32,8 @@ void fold(const Period& period, const float* places, float scale, float* channel
 template <class T>
 void moments(const T* z, std::int64_t rows, const Period& period, float* scratch, float* mean, float* m2) {
   const std::int64_t count = rows * period.channels;
-  float *sums = scratch, *means = sums + period.size, *left = means + period.size, *left_of_channel = left + period.size;
+  float *sums = scratch, *means = sums + period.size, *left = means + period.size,
+        *left_of_channel = left + period.size;
   std::fill(sums, sums + period.size, 0.0f);
   for (std::int64_t i = 0; i < count; i += period.size) {
     for_vectors(std::min(period.size, count - i), [&](auto d, std::int64_t j) HWY_ATTR {
@@ -84,9 +85,12 @@ void apply_chunk(const NormPattern& norm, const T* z, const T* residual, std::in
 template <class T>
 void apply_chunk(Act act, const NormPattern& norm, const T* z, const T* residual, std::int64_t count, T* y) {
   switch (act.kind) {
-    case ActKind::kSilu: return apply_chunk<ActKind::kSilu>(norm, z, residual, count, y);
-    case ActKind::kRelu: return apply_chunk<ActKind::kRelu>(norm, z, residual, count, y);
-    default: return apply_chunk<ActKind::kIdentity>(norm, z, residual, count, y);
+    case ActKind::kSilu:
+      return apply_chunk<ActKind::kSilu>(norm, z, residual, count, y);
+    case ActKind::kRelu:
+      return apply_chunk<ActKind::kRelu>(norm, z, residual, count, y);
+    default:
+      return apply_chunk<ActKind::kIdentity>(norm, z, residual, count, y);
   }
 }
 
@@ -124,7 +128,8 @@ void apply(const NormActForwardArgs& args, const NormPattern& norm, std::int64_t
 void block_moments(const TensorView& z, std::int64_t begin, std::int64_t end, const Period& period, float* scratch,
                    float* part) {
   float *mean = part, *m2 = part + period.channels;
-  if (z.dtype == DType::kF32) return moments(rows_of<const float>(z).row(begin), end - begin, period, scratch, mean, m2);
+  if (z.dtype == DType::kF32)
+    return moments(rows_of<const float>(z).row(begin), end - begin, period, scratch, mean, m2);
   moments(rows_of<const bfloat16>(z).row(begin), end - begin, period, scratch, mean, m2);
 }
 
@@ -157,8 +162,8 @@ void batch_statistics(Stream& stream, const NormActForwardArgs& args) {
   parallel_for(stream.threads(), blocks.count(), 1, [&](std::int64_t first, std::int64_t last) {
     std::vector<float> scratch(static_cast<std::size_t>(4 * period.size));
     for (std::int64_t b = first; b < last; ++b) {
-      HWY_DYNAMIC_DISPATCH(block_moments)(args.z, blocks.begin(b), blocks.end(b), period, scratch.data(),
-                                          parts.data() + b * 2 * channels);
+      HWY_DYNAMIC_DISPATCH(block_moments)
+      (args.z, blocks.begin(b), blocks.end(b), period, scratch.data(), parts.data() + b * 2 * channels);
     }
   });
   cpu::save_batch_statistics(args, blocks, parts);

@@ -34,8 +34,9 @@ namespace {
 
 void check_pool(const char* op, const TensorView& x, const TensorView& y, const PoolOptions& o) {
   if (o.kernel < 1 || o.kernel > 16 || o.stride < 1 || o.padding < 0 || o.padding > o.kernel / 2) {
-    fail<ShapeError>("{}: kernel {}, stride {}, padding {}: the kernel must be 1..16 and the padding at most half of it",
-                     op, o.kernel, o.stride, o.padding);
+    fail<ShapeError>(
+        "{}: kernel {}, stride {}, padding {}: the kernel must be 1..16 and the padding at most half of it", op,
+        o.kernel, o.stride, o.padding);
   }
   const Shape wanted{x.n, pool_output_size(x.h, o), pool_output_size(x.w, o), x.c};
   if (y.shape() != wanted) fail<ShapeError>("{}: the output is {}, not {}", op, wanted.str(), y.shape().str());
@@ -45,7 +46,8 @@ void check_pool(const char* op, const TensorView& x, const TensorView& y, const 
 }  // namespace
 
 int pool_output_size(int size, const PoolOptions& o) {
-  if (size + 2 * o.padding < o.kernel) fail<ShapeError>("max_pool: a window of {} does not fit {} pixels", o.kernel, size);
+  if (size + 2 * o.padding < o.kernel)
+    fail<ShapeError>("max_pool: a window of {} does not fit {} pixels", o.kernel, size);
   return (size + 2 * o.padding - o.kernel) / o.stride + 1;
 }
 

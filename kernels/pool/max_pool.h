@@ -10,7 +10,7 @@ namespace boxcar::kernels {
 struct PoolOptions {
   int kernel = 2;  // at most 16, so that a winner's place fits one byte
   int stride = 2;
-  int padding = 0; // at most kernel / 2; padded places never win
+  int padding = 0;  // at most kernel / 2; padded places never win
 };
 
 /// floor((size + 2 * padding - kernel) / stride) + 1.

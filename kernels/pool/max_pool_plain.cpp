@@ -19,7 +19,8 @@ void forward_pixel(const MaxPoolForwardArgs& args, int n, int oy, int ox) {
   T* y = rows_of<T>(args.y).row(out);
   std::uint8_t* winners = args.winners ? args.winners + out * args.y.c : nullptr;
   const int k = args.options.kernel;
-  const int top = oy * args.options.stride - args.options.padding, left = ox * args.options.stride - args.options.padding;
+  const int top = oy * args.options.stride - args.options.padding,
+            left = ox * args.options.stride - args.options.padding;
   bool first = true;
   for (int ky = std::max(0, -top); ky < std::min(k, args.x.h - top); ++ky) {
     for (int kx = std::max(0, -left); kx < std::min(k, args.x.w - left); ++kx) {

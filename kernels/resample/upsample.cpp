@@ -70,7 +70,8 @@ void upsample_forward(Stream& stream, const UpsampleForwardArgs& args) {
 
 void upsample_backward(Stream& stream, const UpsampleBackwardArgs& args) {
   check_packed("upsample_backward", "dx", args.dx);
-  for (const GradPiece& piece : args.from) check_enlarged("upsample_backward", args.dx, piece.of, piece.from, args.factor);
+  for (const GradPiece& piece : args.from)
+    check_enlarged("upsample_backward", args.dx, piece.of, piece.from, args.factor);
   BOXCAR_DISPATCH_CPU(stream, upsample_backward, args);
 }
 

@@ -17,9 +17,9 @@ namespace boxcar::nn {
 class ParamArena {
  public:
   struct Entry {
-    std::string name;      // in the state dict
+    std::string name;  // in the state dict
     Parameter* parameter;
-    std::int64_t offset;   // in floats; -1 for counters
+    std::int64_t offset;  // in floats; -1 for counters
     std::int64_t count;
   };
 

@@ -52,11 +52,14 @@ std::vector<std::int64_t> Parameter::file_shape() const {
     case FileLayout::kVector:
       if (kind == StateKind::kCounter) return {};
       return {shape.c};
-    case FileLayout::kConvWeight: return {shape.n, shape.c, shape.h, shape.w};
-    case FileLayout::kDepthwiseWeight: return {shape.c, 1, shape.h, shape.w};
+    case FileLayout::kConvWeight:
+      return {shape.n, shape.c, shape.h, shape.w};
+    case FileLayout::kDepthwiseWeight:
+      return {shape.c, 1, shape.h, shape.w};
     case FileLayout::kMatrix:
       return {shape.w, shape.c};
-    case FileLayout::kAsIs: return {shape.n, shape.h, shape.w, shape.c};
+    case FileLayout::kAsIs:
+      return {shape.n, shape.h, shape.w, shape.c};
   }
   return {};
 }

@@ -32,7 +32,7 @@ struct Parameter {
   std::string name;  // within its module, e.g. "bn.weight"
   StateKind kind = StateKind::kParameter;
   FileLayout layout = FileLayout::kVector;
-  Shape shape;       // in memory
+  Shape shape;  // in memory
   Init init = Init::kConstant;
   float init_value = 0;  // kConstant: the value; kUniformFanIn: the fan-in
   bool trainable = true;

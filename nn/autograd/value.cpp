@@ -64,7 +64,8 @@ Gradient& Value::grad() const { return state_->grad; }
 
 Context& Value::context() const {
   if (!has_context()) {
-    fail<Error>("an op on constants and parameters alone has no context to run in; include a value of the forward pass");
+    fail<Error>(
+        "an op on constants and parameters alone has no context to run in; include a value of the forward pass");
   }
   return *state_->context;
 }

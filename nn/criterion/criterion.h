@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "boxcar/kernels/loss/detection_loss.h"
-#include "boxcar/nn/modules/detect.h"
 #include "boxcar/nn/model/batch.h"
+#include "boxcar/nn/modules/detect.h"
 
 namespace boxcar {
 

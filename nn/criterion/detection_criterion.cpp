@@ -12,7 +12,10 @@ class DetectionLossNode final : public nn::Node {
  public:
   DetectionLossNode(Outputs outputs, std::vector<Tensor> grads, nn::Value total, kernels::DetectionLossArgs args,
                     std::vector<Tensor> kept)
-      : outputs_(std::move(outputs)), grads_(std::move(grads)), total_(std::move(total)), args_(args),
+      : outputs_(std::move(outputs)),
+        grads_(std::move(grads)),
+        total_(std::move(total)),
+        args_(args),
         kept_(std::move(kept)) {}
   const char* name() const override { return "detection_loss"; }
 

@@ -105,12 +105,14 @@ Matches DetectionCriterion::assign(Context& context, const Outputs& outputs, con
   const Tensor boxes = Tensor::empty(stream, {n, 1, anchors, 4}), weight = Tensor::empty(stream, {n, 1, anchors, 1});
   const Tensor scores = Tensor::empty(stream, {n, 1, anchors, maps.classes()});
   const Tensor ltrb = Tensor::empty(stream, {n, 1, anchors, 4}), norm = Tensor::empty(stream, {});
-  kernels::detection_assign(stream, {.levels = levels,
-                                     .reg_max = settings_.reg_max,
-                                     .targets = batch.targets,
-                                     .options = {},
-                                     .result = {.target_boxes = boxes, .target_scores = scores, .weight = weight,
-                                                .target_ltrb = ltrb, .norm = norm}});
+  kernels::detection_assign(
+      stream,
+      {.levels = levels,
+       .reg_max = settings_.reg_max,
+       .targets = batch.targets,
+       .options = {},
+       .result = {
+           .target_boxes = boxes, .target_scores = scores, .weight = weight, .target_ltrb = ltrb, .norm = norm}});
   const AnchorTables anchor = anchor_tables(context, maps.grid());
   const Value bins = as_table(outputs, 0);
   const Value outward(context, Tensor::from(stream, {1, 1, 1, 4}, {-1, -1, 1, 1}));

@@ -24,14 +24,14 @@ struct Builder {
   }
   LayerPtr operator()(const BottleneckSpec& s) const {
     return std::make_unique<nn::Bottleneck>(
-        parent, name, s.c1, s.c2,
-        nn::BottleneckSettings{s.shortcut, s.groups, s.kernels[0], s.kernels[1], s.e, act});
+        parent, name, s.c1, s.c2, nn::BottleneckSettings{s.shortcut, s.groups, s.kernels[0], s.kernels[1], s.e, act});
   }
   LayerPtr operator()(const C2fSpec& s) const {
     return std::make_unique<nn::C2f>(parent, name, s.c1, s.c2, nn::C2fSettings{s.n, s.shortcut, s.groups, s.e, act});
   }
   LayerPtr operator()(const C3Spec& s) const {
-    return std::make_unique<nn::C3>(parent, name, s.c1, s.c2, nn::C3Settings{s.n, s.shortcut, s.groups, s.e, 1, 3, act});
+    return std::make_unique<nn::C3>(parent, name, s.c1, s.c2,
+                                    nn::C3Settings{s.n, s.shortcut, s.groups, s.e, 1, 3, act});
   }
   LayerPtr operator()(const C3k2Spec& s) const {
     return std::make_unique<nn::C3k2>(parent, name, s.c1, s.c2,

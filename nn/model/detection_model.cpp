@@ -56,8 +56,8 @@ void DetectionModel::plan_places() {
   read_packed_.assign(layers_.size(), false);
   for (const LayerSpec& row : spec_.layers) {
     const bool is_concat = std::holds_alternative<ConcatSpec>(row.spec);
-    const bool reads_slices = is_concat || std::holds_alternative<UpsampleSpec>(row.spec) ||
-                              std::holds_alternative<MaxPoolSpec>(row.spec);
+    const bool reads_slices =
+        is_concat || std::holds_alternative<UpsampleSpec>(row.spec) || std::holds_alternative<MaxPoolSpec>(row.spec);
     int first = 0;
     for (std::size_t i = 0; i < row.from.size(); ++i) {
       if (row.from[i] < 0) continue;
@@ -135,7 +135,8 @@ void DetectionModel::prepare(Stream& stream) {
   for_each_module([&](const std::string&, nn::Module& module) {
     if (auto* head = dynamic_cast<nn::Detect*>(&module); head && head->used()) head_ = head;
   });
-  if (!head_) fail<ModelError>("forward() used no Detect head; a model without one must override decode() and its own validator");
+  if (!head_)
+    fail<ModelError>("forward() used no Detect head; a model without one must override decode() and its own validator");
   head_->set_strides(std::move(strides));
   if (head_ != detect_.get()) {
     layers_.clear();

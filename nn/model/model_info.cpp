@@ -19,7 +19,8 @@ int layer_of(const std::string& name) {
 
 double gflops_at(const nn::Cost& cost, double pixels_ratio) {
   const double linear = static_cast<double>(cost.conv_multiply_adds) + 4.0 * static_cast<double>(cost.norm_elements);
-  return 2e-9 * (linear * pixels_ratio + static_cast<double>(cost.attention_multiply_adds) * pixels_ratio * pixels_ratio);
+  return 2e-9 *
+         (linear * pixels_ratio + static_cast<double>(cost.attention_multiply_adds) * pixels_ratio * pixels_ratio);
 }
 
 }  // namespace
@@ -46,11 +47,11 @@ ModelInfo model_info(DetectionModel& model, Stream& stream, int imgsz) {
 }
 
 std::string model_table(const ModelSpec& spec, const ModelInfo& info, int imgsz) {
-  std::string table = fmt::format("{:>5}  {:<14}{:>3}  {:<14}{:>12}{:>10}\n", "layer", "from", "n", "module",
-                                  "parameters", "channels");
+  std::string table =
+      fmt::format("{:>5}  {:<14}{:>3}  {:<14}{:>12}{:>10}\n", "layer", "from", "n", "module", "parameters", "channels");
   for (const LayerInfo& layer : info.layers) {
-    table += fmt::format("{:>5}  {:<14}{:>3}  {:<14}{:>12}{:>10}\n", layer.index, fmt::format("{}", fmt::join(layer.from, ", ")),
-                         layer.repeats, layer.module, layer.parameters,
+    table += fmt::format("{:>5}  {:<14}{:>3}  {:<14}{:>12}{:>10}\n", layer.index,
+                         fmt::format("{}", fmt::join(layer.from, ", ")), layer.repeats, layer.module, layer.parameters,
                          layer.out_channels ? std::to_string(layer.out_channels) : "-");
   }
   return table + fmt::format("{} classes, {} parameters, {} gradients, {:.2f} GFLOPs at {} x {}\n", spec.nc,

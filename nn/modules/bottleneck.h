@@ -6,10 +6,10 @@
 namespace boxcar::nn {
 
 struct BottleneckSettings {
-  bool shortcut = true;         // adds the input where its channels equal the output's
-  int groups = 1;               // of the second convolution
+  bool shortcut = true;  // adds the input where its channels equal the output's
+  int groups = 1;        // of the second convolution
   int kernel1 = 3, kernel2 = 3;
-  double expansion = 0.5;       // hidden channels = int(out * expansion)
+  double expansion = 0.5;  // hidden channels = int(out * expansion)
   Act act = kSilu;
 };
 

@@ -64,7 +64,8 @@ C3k2::C3k2(Module* parent, std::string name, int in, int out, C3k2Settings s)
     if (s.attention) {
       add_branch(std::make_unique<BottleneckPsa>(this, branch_name(j), c, s));
     } else if (s.c3k) {
-      add_branch(std::make_unique<C3>(this, branch_name(j), c, c, C3Settings{2, s.shortcut, s.groups, 0.5, 3, 3, s.act}));
+      add_branch(
+          std::make_unique<C3>(this, branch_name(j), c, c, C3Settings{2, s.shortcut, s.groups, 0.5, 3, 3, s.act}));
     } else {
       add_branch(std::make_unique<Bottleneck>(
           this, branch_name(j), c, c, BottleneckSettings{.shortcut = s.shortcut, .groups = s.groups, .act = s.act}));

@@ -39,7 +39,7 @@ class C2f : public SplitChain {
 
 struct C3k2Settings {
   int n = 1;
-  bool c3k = false;        // branches are C3k blocks
+  bool c3k = false;  // branches are C3k blocks
   double expansion = 0.5;
   bool attention = false;  // branches are a bottleneck and a PSABlock; takes precedence over c3k
   int groups = 1;

@@ -11,9 +11,9 @@ C3::C3(Module* parent, std::string name, int in, int out, C3Settings s)
       cv2_(this, "cv2", in, hidden_, {.act = s.act}),
       cv3_(this, "cv3", 2 * hidden_, out, {.act = s.act}) {
   for (int j = 0; j < s.n; ++j) {
-    m_.push_back(std::make_unique<Bottleneck>(
-        this, "m." + std::to_string(j), hidden_, hidden_,
-        BottleneckSettings{s.shortcut, s.groups, s.kernel1, s.kernel2, 1.0, s.act}));
+    m_.push_back(
+        std::make_unique<Bottleneck>(this, "m." + std::to_string(j), hidden_, hidden_,
+                                     BottleneckSettings{s.shortcut, s.groups, s.kernel1, s.kernel2, 1.0, s.act}));
   }
 }
 

@@ -9,8 +9,8 @@ struct C3Settings {
   int n = 1;
   bool shortcut = true;
   int groups = 1;
-  double expansion = 0.5;         // hidden channels = int(out * expansion)
-  int kernel1 = 1, kernel2 = 3;   // of the bottlenecks; C3k has 3 and 3
+  double expansion = 0.5;        // hidden channels = int(out * expansion)
+  int kernel1 = 1, kernel2 = 3;  // of the bottlenecks; C3k has 3 and 3
   Act act = kSilu;
 };
 

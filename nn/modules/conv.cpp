@@ -113,7 +113,11 @@ Value Conv::forward(Context& context, const Value& input) {
 class ConvBnActNode final : public Node {
  public:
   ConvBnActNode(const ConvBnAct& module, Value x, std::optional<Value> residual, Value y, Tensor z, Tensor saved)
-      : module_(module), x_(std::move(x)), residual_(std::move(residual)), y_(std::move(y)), z_(std::move(z)),
+      : module_(module),
+        x_(std::move(x)),
+        residual_(std::move(residual)),
+        y_(std::move(y)),
+        z_(std::move(z)),
         saved_(std::move(saved)) {}
   const char* name() const override { return "conv_bn_act"; }
 
@@ -218,8 +222,8 @@ Value ConvBnAct::forward(Context& context, const Value& x, const std::optional<V
   return y;
 }
 
-// The convolution adds the bias and applies the activation where it can; a second pass is left for what it cannot: other
-// activations, a residual, results that lie in slices.
+// The convolution adds the bias and applies the activation where it can; a second pass is left for what it cannot:
+// other activations, a residual, results that lie in slices.
 Value ConvBnAct::forward_fused(Context& context, const Value& x, const std::optional<Value>& residual,
                                std::span<const Place> places) {
   if (context.training()) {
@@ -254,8 +258,8 @@ Value ConvBnAct::forward(Context& context, std::span<const Value> inputs, std::s
   return forward(context, inputs[0], {}, places);
 }
 
-FoldedNorm folded_norm(const std::vector<float>& gamma, const std::vector<float>& beta,
-                       const std::vector<float>& mean, const std::vector<float>& var, float eps) {
+FoldedNorm folded_norm(const std::vector<float>& gamma, const std::vector<float>& beta, const std::vector<float>& mean,
+                       const std::vector<float>& var, float eps) {
   FoldedNorm folded;
   for (std::size_t c = 0; c < gamma.size(); ++c) {
     const float scale = gamma[c] / std::sqrt(var[c] + eps);

@@ -80,7 +80,7 @@ class ConvBnAct : public Layer {
 struct FoldedNorm {
   std::vector<float> scale, bias;
 };
-FoldedNorm folded_norm(const std::vector<float>& gamma, const std::vector<float>& beta,
-                       const std::vector<float>& mean, const std::vector<float>& var, float eps);
+FoldedNorm folded_norm(const std::vector<float>& gamma, const std::vector<float>& beta, const std::vector<float>& mean,
+                       const std::vector<float>& var, float eps);
 
 }  // namespace boxcar::nn

@@ -57,8 +57,10 @@ void Detect::add_box_branch(int level, int width) {
   const std::string name = "cv2." + std::to_string(level);
   const int in = channels_[static_cast<std::size_t>(level)];
   Branch branch;
-  branch.push_back(std::make_unique<ConvBnAct>(this, name + ".0", in, width, ConvSettings{.kernel = 3, .act = settings_.act}));
-  branch.push_back(std::make_unique<ConvBnAct>(this, name + ".1", width, width, ConvSettings{.kernel = 3, .act = settings_.act}));
+  branch.push_back(
+      std::make_unique<ConvBnAct>(this, name + ".0", in, width, ConvSettings{.kernel = 3, .act = settings_.act}));
+  branch.push_back(
+      std::make_unique<ConvBnAct>(this, name + ".1", width, width, ConvSettings{.kernel = 3, .act = settings_.act}));
   box_.push_back(std::move(branch));
   box_out_.push_back(std::make_unique<Conv>(this, name + ".2", width, 4 * settings_.reg_max, ConvSettings{}, 2.0f));
 }

@@ -38,11 +38,17 @@ std::uint16_t float_to_half(float value);
 float half_to_float(std::uint16_t bits);
 
 /// The DType of a C++ element type.
-template <class T> inline constexpr DType dtype_of = DType::kF32;
-template <> inline constexpr DType dtype_of<bfloat16> = DType::kBF16;
-template <> inline constexpr DType dtype_of<double> = DType::kF64;
-template <> inline constexpr DType dtype_of<std::int64_t> = DType::kI64;
-template <> inline constexpr DType dtype_of<std::int32_t> = DType::kI32;
-template <> inline constexpr DType dtype_of<std::uint8_t> = DType::kU8;
+template <class T>
+inline constexpr DType dtype_of = DType::kF32;
+template <>
+inline constexpr DType dtype_of<bfloat16> = DType::kBF16;
+template <>
+inline constexpr DType dtype_of<double> = DType::kF64;
+template <>
+inline constexpr DType dtype_of<std::int64_t> = DType::kI64;
+template <>
+inline constexpr DType dtype_of<std::int32_t> = DType::kI32;
+template <>
+inline constexpr DType dtype_of<std::uint8_t> = DType::kU8;
 
 }  // namespace boxcar

@@ -21,8 +21,14 @@ struct HostTensor {
     for (const std::int64_t side : shape) product *= side;
     return product;
   }
-  template <class T> const T* as() const { return reinterpret_cast<const T*>(bytes.data()); }
-  template <class T> T* as() { return reinterpret_cast<T*>(bytes.data()); }
+  template <class T>
+  const T* as() const {
+    return reinterpret_cast<const T*>(bytes.data());
+  }
+  template <class T>
+  T* as() {
+    return reinterpret_cast<T*>(bytes.data());
+  }
   bool operator==(const HostTensor&) const = default;
 };
 

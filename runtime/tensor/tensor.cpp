@@ -20,11 +20,16 @@ float element(const std::byte* data, std::int64_t i) {
 
 float element(const std::byte* data, DType dtype, std::int64_t i) {
   switch (dtype) {
-    case DType::kF32: return element<float>(data, i);
-    case DType::kBF16: return element<bfloat16>(data, i);
-    case DType::kI32: return element<std::int32_t>(data, i);
-    case DType::kU8: return element<std::uint8_t>(data, i);
-    default: fail<ShapeError>("Tensor::to_host does not convert {}", name_of(dtype));
+    case DType::kF32:
+      return element<float>(data, i);
+    case DType::kBF16:
+      return element<bfloat16>(data, i);
+    case DType::kI32:
+      return element<std::int32_t>(data, i);
+    case DType::kU8:
+      return element<std::uint8_t>(data, i);
+    default:
+      fail<ShapeError>("Tensor::to_host does not convert {}", name_of(dtype));
   }
 }
 

@@ -39,7 +39,10 @@ struct TensorView {
   /// address, ld and c: 8, 4, 2 or 1.
   int vector_width() const;
 
-  template <class T = float> T* as() const { return static_cast<T*>(data); }
+  template <class T = float>
+  T* as() const {
+    return static_cast<T*>(data);
+  }
 };
 
 /// A cheap shared view of device memory; a deep copy is spelled clone().
@@ -63,7 +66,10 @@ class Tensor {
   DType dtype() const { return view_.dtype; }
   std::int64_t count() const { return view_.count(); }
   bool packed() const { return view_.packed(); }
-  template <class T = float> T* as() const { return view_.as<T>(); }
+  template <class T = float>
+  T* as() const {
+    return view_.as<T>();
+  }
 
   /// Shares memory with this tensor.
   Tensor channels(int first, int count) const;

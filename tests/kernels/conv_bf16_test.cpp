@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "boxcar/kernels/common/copy.h"
+#include "boxcar/kernels/common/instruction_set.h"
 #include "boxcar/kernels/conv/conv.h"
 #include "boxcar/runtime/base/error.h"
 #include "support/tensors.h"
@@ -18,7 +19,7 @@ struct Case {
 };
 
 const Case kCases[] = {
-    {{2, 9, 11, 3}, 16, {.kernel = 3, .stride = 2, .padding = 1}},   // the stem's three channels
+    {{2, 9, 11, 3}, 16, {.kernel = 3, .stride = 2, .padding = 1}},  // the stem's three channels
     {{2, 8, 8, 32}, 64, {.kernel = 1}},
     {{1, 7, 5, 64}, 32, {.kernel = 3, .padding = 1}},
     {{1, 6, 6, 64}, 3, {.kernel = 1}},                               // a head of three classes
@@ -47,7 +48,8 @@ class ConvBf16 : public testing::TestWithParam<Case> {
     for (const float v : want) largest = std::max<double>(largest, std::abs(v));
     for (std::size_t i = 0; i < want.size(); ++i) {
       const double error = std::abs(double(got[i]) - want[i]);
-      ASSERT_TRUE(error <= rounding * std::abs(want[i]) + terms * std::exp2(-23) * largest) << i << ": " << got[i] << ' ' << want[i];
+      ASSERT_TRUE(error <= rounding * std::abs(want[i]) + terms * std::exp2(-23) * largest)
+          << i << ": " << got[i] << ' ' << want[i];
     }
   }
   static constexpr double kRounded = 1.0 / 256, kKept = 0;

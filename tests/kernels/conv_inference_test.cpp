@@ -12,7 +12,9 @@ namespace {
 
 class ConvInference : public testing::Test {
  protected:
-  Tensor random(Shape shape, unsigned seed) { return test::tensor_of(stream_, shape, test::random_values(shape.count(), seed)); }
+  Tensor random(Shape shape, unsigned seed) {
+    return test::tensor_of(stream_, shape, test::random_values(shape.count(), seed));
+  }
 
   Stream stream_;
   const ConvOptions options_{.kernel = 3, .stride = 2, .padding = 1};
@@ -30,7 +32,8 @@ TEST_F(ConvInference, AppliesTheActivation) {
     for (std::size_t i = 0; i < after.size(); ++i) {
       const double want = activate(act, double(before[i]));
       // The library's exp is good to a few units in the last place.
-      ASSERT_TRUE(std::abs(after[i] - want) <= 1e-6 * std::max(1.0, std::abs(want))) << i << ": " << after[i] << ' ' << want;
+      ASSERT_TRUE(std::abs(after[i] - want) <= 1e-6 * std::max(1.0, std::abs(want)))
+          << i << ": " << after[i] << ' ' << want;
     }
   }
 }
@@ -46,7 +49,8 @@ TEST_F(ConvInference, KeptWeightsGiveTheSameBitsAtEverySize) {
   ConvWeightCache cache;
   for (const Shape shape : {Shape{2, 9, 7, 5}, Shape{1, 32, 20, 5}, Shape{2, 9, 7, 5}}) {
     const Tensor x = random(shape, 4);
-    const Tensor kept = Tensor::empty(stream_, conv_output_shape(shape, 16, options_)), fresh = Tensor::empty(stream_, kept.shape());
+    const Tensor kept = Tensor::empty(stream_, conv_output_shape(shape, 16, options_)),
+                 fresh = Tensor::empty(stream_, kept.shape());
     conv_forward(stream_, {x, w_, bias_.as(), kept, options_, {}, &cache});
     conv_forward(stream_, {x, w_, bias_.as(), fresh, options_});
     EXPECT_EQ(kept.to_host(stream_), fresh.to_host(stream_));

@@ -75,7 +75,8 @@ std::vector<float> run_forward(Problem& p, const Case& c, Forward forward) {
   const Tensor residual = placed(p.stream, c, c.shape, random_values(c.shape.count(), 5));
   if (c.residual) args.residual = residual.view();
   const Tensor whole = placed(p.stream, c, c.shape, nothing);
-  const Tensor part = test::slice_of(p.stream, upper, std::vector<float>(upper.count(), 9.0f), c.dtype, 1, channels + 2);
+  const Tensor part =
+      test::slice_of(p.stream, upper, std::vector<float>(upper.count(), 9.0f), c.dtype, 1, channels + 2);
   args.to.push_back({{half, channels - half}, part});
   args.to.push_back({{0, channels}, whole});
   forward(p.stream, args);
@@ -91,8 +92,8 @@ std::vector<float> run_backward(Problem& p, const Case& c, Backward backward) {
   std::vector<float> dgamma(p.gamma.size(), 0.5f), dbeta(p.gamma.size(), 0.25f);
   const Tensor dz = test::unwritten(p.stream, c.shape, c.dtype);
   std::vector<Tensor> keep;
-  NormActBackwardArgs args{p.z, p.norm(c), p.saved.data(), {c.act, 0.1f}, {}, dz, dgamma.data(), dbeta.data(),
-                           GradMode::kAdd};
+  NormActBackwardArgs args{p.z, p.norm(c),     p.saved.data(), {c.act, 0.1f}, {},
+                           dz,  dgamma.data(), dbeta.data(),   GradMode::kAdd};
   for (int i = 0; i < c.pieces; ++i) {
     const Range of = piece_range(c, i);
     const Shape shape{c.shape.n, c.shape.h, c.shape.w, of.count};
@@ -123,7 +124,8 @@ void expect_near(const std::vector<float>& got, const std::vector<float>& want, 
   ASSERT_EQ(got.size(), want.size());
   for (std::size_t i = 0; i < got.size(); ++i) {
     const float error = std::abs(got[i] - want[i]);
-    ASSERT_TRUE(error <= tolerance * (1.0f + std::abs(want[i]))) << what << ' ' << i << ": " << got[i] << ' ' << want[i];
+    ASSERT_TRUE(error <= tolerance * (1.0f + std::abs(want[i])))
+        << what << ' ' << i << ": " << got[i] << ' ' << want[i];
   }
 }
 
@@ -198,15 +200,16 @@ TEST(NormActSimd, FusedTargetsAgreeToTheBit) {
 // SiLU and its gradient with norm(z) = z, at values where exp leaves the range of a float.
 TEST(NormActSimd, SiluFarFromZeroAndNotFinite) {
   const float inf = std::numeric_limits<float>::infinity();
-  std::vector<float> x{0.0f, -0.0f, 1e-30f, 80.0f, -80.0f, 87.5f, -87.5f, 89.0f, -89.0f, 1e4f, -1e4f, 1e38f, -1e38f,
-                       std::nanf(""), inf, -inf};
+  std::vector<float> x{0.0f,   -0.0f, 1e-30f, 80.0f, -80.0f, 87.5f,         -87.5f, 89.0f,
+                       -89.0f, 1e4f,  -1e4f,  1e38f, -1e38f, std::nanf(""), inf,    -inf};
   for (int i = -2000; i < 2000; ++i) x.push_back(0.05f * float(i));
   const float gamma = 1, beta = 0, mean_rstd[] = {0, 1};
   test::on_every_target([&] {
     Stream stream;
     const auto count = static_cast<int>(x.size());
     const Shape shape{1, 1, count, 1};
-    const Tensor z = Tensor::from(stream, shape, x), y = test::unwritten(stream, shape), dz = test::unwritten(stream, shape);
+    const Tensor z = Tensor::from(stream, shape, x), y = test::unwritten(stream, shape),
+                 dz = test::unwritten(stream, shape);
     const Tensor dy = Tensor::from(stream, shape, std::vector<float>(x.size(), 1.0f));
     float mean = 0, var = 1, saved[2];
     const Norm norm{&gamma, &beta, &mean, &var, 0.0f, 0.0f, false};

@@ -19,7 +19,8 @@ TEST(OpCost, ConvolutionCountsOperandsOnceAndMultiplyAddsTwice) {
 
 TEST(OpCost, NormReadsTwiceForTheStatisticsOfTheBatch) {
   Stream stream;
-  const Tensor z = Tensor::zeros(stream, {1, 2, 2, 4}, DType::kBF16), y = Tensor::zeros(stream, {1, 2, 2, 4}, DType::kBF16);
+  const Tensor z = Tensor::zeros(stream, {1, 2, 2, 4}, DType::kBF16),
+               y = Tensor::zeros(stream, {1, 2, 2, 4}, DType::kBF16);
   NormActForwardArgs args{.z = z, .norm = {}, .act = {}, .residual = {}, .to = {{{0, 4}, y}}};
   EXPECT_EQ(cost_of(args).bytes, 2 * 16 * 3);
   args.norm.batch_stats = false;

@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "boxcar/kernels/conv/conv.h"
+#include "boxcar/kernels/common/instruction_set.h"
 #include "boxcar/nn/arena/arena.h"
 #include "boxcar/nn/autograd/ops/ops.h"
 #include "boxcar/nn/model/detection_model.h"
@@ -69,7 +69,8 @@ class Bf16Network : public testing::Test {
       EXPECT_EQ(output.dtype(), DType::kF32);
       test::append(result.outputs, output.to_host());
       const Shape shape = output.shape();
-      output.add_grad(stream_, Tensor::from(stream_, shape, test::random_values(shape.count(), 7)), nn::Own::kExclusive);
+      output.add_grad(stream_, Tensor::from(stream_, shape, test::random_values(shape.count(), 7)),
+                      nn::Own::kExclusive);
     }
     context.backward();
     EXPECT_EQ(context.copies(), 0);

@@ -26,7 +26,9 @@ struct TinyBoxLoss : DetectionCriterion {                       // own loss, no 
 // clang-format on
 
 struct HalfBoxLoss : DetectionCriterion {
-  Value box_loss(Context& context, const Matches& m) override { return DetectionCriterion::box_loss(context, m) * 0.5f; }
+  Value box_loss(Context& context, const Matches& m) override {
+    return DetectionCriterion::box_loss(context, m) * 0.5f;
+  }
 };
 
 struct BoxesOnly : DetectionCriterion {
@@ -172,15 +174,17 @@ using Tensors = std::map<std::string, test::GoldenTensor>;
 Case read_case(const Tensors& t, const nlohmann::json& json, const std::string& branch) {
   const std::string name = json["case"].get<std::string>() + "/", maps = name + branch;
   Case c{{.strides = {8, 16, 32}, .nc = json["nc"], .reg_max = json["reg_max"], .gains = {}, .class_weights = {}},
-         {}, {}, {}};
+         {},
+         {},
+         {}};
   const int n = json["B"];
   for (const int s : c.settings.strides) {
     const int h = json["image_hw"][0].get<int>() / s, w = json["image_hw"][1].get<int>() / s;
     for (const bool box : {true, false}) {
       const int channels = box ? 4 * c.settings.reg_max : c.settings.nc;
       c.shapes.push_back({n, h, w, channels});
-      c.maps.push_back(test::to_nhwc(t.at(maps + (box ? "box_s" : "cls_s") + std::to_string(s)).floats(), n, channels,
-                                     h, w));
+      c.maps.push_back(
+          test::to_nhwc(t.at(maps + (box ? "box_s" : "cls_s") + std::to_string(s)).floats(), n, channels, h, w));
     }
   }
   if (t.count(name + "batch_idx")) {

@@ -55,8 +55,8 @@ class WholeNetwork : public testing::TestWithParam<const char*> {
     golden_ = test::read_golden(test::shared(base + ".safetensors"));
     json_ = test::read_json(test::shared(base + ".json"));
     const auto yaml = test::shared("golden/model/" + json_["yaml"].get<std::string>());
-    model_ = std::make_unique<DetectionModel>(
-        load_model_spec(yaml.string(), {.scale = json_["scale"].get<std::string>()}));
+    model_ =
+        std::make_unique<DetectionModel>(load_model_spec(yaml.string(), {.scale = json_["scale"].get<std::string>()}));
     const NamedTensors state = state_of(golden_);
     EXPECT_EQ(nn::load_matching(*model_, state, stream_).size(), state.size());
     model_->prepare(stream_);
@@ -138,7 +138,8 @@ TEST_P(WholeNetwork, TrainingPassAndGradients) {
       EXPECT_NEAR(std::sqrt(norm), reference, std::max(absolute, kGradient * reference)) << entry.name;
       if (const auto found = golden_.find("grad." + entry.name); found != golden_.end()) {
         const HostTensor ours = nn::to_file(p, grad);
-        expect_relative({ours.as<float>(), ours.as<float>() + ours.count()}, found->second, kGradient, entry.name, absolute);
+        expect_relative({ours.as<float>(), ours.as<float>() + ours.count()}, found->second, kGradient, entry.name,
+                        absolute);
       }
     }
     const auto found = golden_.find("after." + entry.name);

@@ -79,7 +79,7 @@ const std::map<std::string, MakeLayer>& layers() {
 
 // Heads have tests of their own below; the rest belongs to models that are not built yet.
 const std::set<std::string> kHeads{"detect", "detect_legacy", "detect_reg1_nc20"};
-const std::set<std::string> kLeftOut{"scdown",         "repvggdw", "cib", "c2fcib_lk",  // YOLOv10
+const std::set<std::string> kLeftOut{"scdown",         "repvggdw",  "cib", "c2fcib_lk",  // YOLOv10
                                      "detect_end2end", "v10detect",                      // two branches
                                      "dfl_16"};  // inside decode_predictions and the loss here
 

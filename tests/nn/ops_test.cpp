@@ -76,8 +76,7 @@ void check(const std::vector<Argument>& arguments, const Function& f, double tol
       std::vector<Argument> low = arguments, high = arguments;
       low[k].values[i] -= kStep;
       high[k].values[i] += kStep;
-      const double slope =
-          (probe(high, f) - probe(low, f)) / (double{high[k].values[i]} - double{low[k].values[i]});
+      const double slope = (probe(high, f) - probe(low, f)) / (double{high[k].values[i]} - double{low[k].values[i]});
       EXPECT_TRUE(std::abs(slope - grads[k][i]) <= tolerance * largest)
           << "input " << k << " element " << i << ": " << slope << " but " << grads[k][i];
     }
@@ -147,8 +146,9 @@ TEST(Ops, GradientsOfMatrixProductsAndMoves) {
   check({random({1, 2, 3, 4}, 8)}, [](const Inputs& v) { return permute(v[0], {3, 0, 2, 1}); });
   check({random({1, 2, 3, 4}, 8)}, [](const Inputs& v) { return reshape(v[0], {2, 1, 2, 6}); });
   check({random({2, 2, 3, 4}, 8)}, [](const Inputs& v) { return slice(v[0], 2, 1, 2); });
-  check({random({1, 2, 3, 2}, 8), random({1, 2, 1, 2}, 9)},
-        [](const Inputs& v) { return concat(std::vector<Value>{v[0], v[1], v[0]}, 2); });
+  check({random({1, 2, 3, 2}, 8), random({1, 2, 1, 2}, 9)}, [](const Inputs& v) {
+    return concat(std::vector<Value>{v[0], v[1], v[0]}, 2);
+  });
   check({random({1, 2, 3, 2}, 8)}, [](const Inputs& v) {
     static const std::int32_t kRows[] = {2, 0, 2, 1, 1, 1};
     Stream& stream = v[0].context().stream();
@@ -262,8 +262,9 @@ TEST(Ops, CustomOp) {
   };
   check({random({1, 2, 1, 3}, 4)}, cube);
   const auto bad = [](const Inputs& v) {
-    return custom({v[0]}, [](Stream& s, std::span<const Tensor> x) { return x[0].clone(s); },
-                  [](Stream&, std::span<const Tensor>, const Tensor&, const Tensor&) { return std::vector<Tensor>(); });
+    return custom(
+        {v[0]}, [](Stream& s, std::span<const Tensor> x) { return x[0].clone(s); },
+        [](Stream&, std::span<const Tensor>, const Tensor&, const Tensor&) { return std::vector<Tensor>(); });
   };
   EXPECT_THROW(gradients({random({1, 1, 1, 2}, 4)}, bad), ShapeError);
 }

@@ -56,8 +56,8 @@ class StepTiny11 : public testing::Test {
     for (const auto& entry : arena_->entries()) {
       const nn::Parameter& p = *entry.parameter;
       if (p.kind != nn::StateKind::kParameter) continue;
-      params.push_back({entry.name, p.file_shape(), p.is_norm, p.layout == nn::FileLayout::kDepthwiseWeight, p.trainable,
-                        entry.offset, entry.count});
+      params.push_back({entry.name, p.file_shape(), p.is_norm, p.layout == nn::FileLayout::kDepthwiseWeight,
+                        p.trainable, entry.offset, entry.count});
     }
     const nn::OptimizerSettings settings{nn::OptimizerType::kSgd, 0.01, 0.937, json_["weight_decay_used"], ""};
     optimizer_ = std::make_unique<nn::Optimizer>(stream_, settings, params, arena_->parameter_count());

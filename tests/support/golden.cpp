@@ -20,9 +20,8 @@ std::vector<char> read_file(const std::filesystem::path& file) {
 
 DType dtype_from(const std::string& name) {
   static const std::map<std::string, DType> kTypes{
-      {"F32", DType::kF32}, {"F64", DType::kF64}, {"F16", DType::kF16}, {"BF16", DType::kBF16},
-      {"I64", DType::kI64}, {"I32", DType::kI32}, {"I16", DType::kI16}, {"I8", DType::kI8},
-      {"U8", DType::kU8},   {"BOOL", DType::kBool}};
+      {"F32", DType::kF32}, {"F64", DType::kF64}, {"F16", DType::kF16}, {"BF16", DType::kBF16}, {"I64", DType::kI64},
+      {"I32", DType::kI32}, {"I16", DType::kI16}, {"I8", DType::kI8},   {"U8", DType::kU8},     {"BOOL", DType::kBool}};
   return kTypes.at(name);
 }
 
@@ -39,13 +38,24 @@ template <class To>
 std::vector<To> convert(const GoldenTensor& t) {
   std::vector<To> out;
   switch (t.dtype) {
-    case DType::kF32: append<To, float>(t.bytes, out); break;
-    case DType::kF64: append<To, double>(t.bytes, out); break;
-    case DType::kI64: append<To, std::int64_t>(t.bytes, out); break;
-    case DType::kI32: append<To, std::int32_t>(t.bytes, out); break;
+    case DType::kF32:
+      append<To, float>(t.bytes, out);
+      break;
+    case DType::kF64:
+      append<To, double>(t.bytes, out);
+      break;
+    case DType::kI64:
+      append<To, std::int64_t>(t.bytes, out);
+      break;
+    case DType::kI32:
+      append<To, std::int32_t>(t.bytes, out);
+      break;
     case DType::kU8:
-    case DType::kBool: append<To, std::uint8_t>(t.bytes, out); break;
-    default: throw std::runtime_error("a golden tensor of an unexpected type");
+    case DType::kBool:
+      append<To, std::uint8_t>(t.bytes, out);
+      break;
+    default:
+      throw std::runtime_error("a golden tensor of an unexpected type");
   }
   return out;
 }

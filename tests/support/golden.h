@@ -20,12 +20,12 @@ std::filesystem::path shared(const std::string& relative);
 bool have_shared();
 
 /// Skips the test, saying why, where BOXCAR_SHARED is absent; fails instead when CI=true.
-#define BOXCAR_NEED_SHARED()                                                                        \
-  do {                                                                                              \
-    if (!::boxcar::test::have_shared()) {                                                           \
-      if (::boxcar::test::in_ci()) GTEST_FAIL() << ::boxcar::test::missing_shared_message();        \
-      GTEST_SKIP() << ::boxcar::test::missing_shared_message();                                     \
-    }                                                                                               \
+#define BOXCAR_NEED_SHARED()                                                                 \
+  do {                                                                                       \
+    if (!::boxcar::test::have_shared()) {                                                    \
+      if (::boxcar::test::in_ci()) GTEST_FAIL() << ::boxcar::test::missing_shared_message(); \
+      GTEST_SKIP() << ::boxcar::test::missing_shared_message();                              \
+    }                                                                                        \
   } while (false)
 bool in_ci();
 std::string missing_shared_message();

@@ -9,8 +9,8 @@
 namespace boxcar::test {
 
 struct Finished {
-  int status = 0;       // exit status; -1 if it was killed
-  std::string output;   // what it printed, both streams
+  int status = 0;      // exit status; -1 if it was killed
+  std::string output;  // what it printed, both streams
 };
 
 /// Runs the program to its end, or kills it (SIGKILL) after `kill_after`; zero: never.

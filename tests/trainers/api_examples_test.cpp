@@ -15,7 +15,8 @@ using namespace boxcar;
 using nn::Context, nn::Value;
 
 struct TinyNet final : DetectionModel {  // own model; it keeps the Detect head, so val and predict work as they are
-  nn::ConvBnAct stem{this, "stem", 3, 32, {.kernel = 3, .stride = 4}}, mid{this, "mid", 32, 64, {.kernel = 3, .stride = 2}};
+  nn::ConvBnAct stem{this, "stem", 3, 32, {.kernel = 3, .stride = 4}},
+      mid{this, "mid", 32, 64, {.kernel = 3, .stride = 2}};
   nn::Detect head;
   explicit TinyNet(const ModelSpec& cfg) : DetectionModel(cfg), head(this, "head", cfg.nc, {64}) {}
   Outputs forward(Context& c, const Value& x) override { return head.forward(c, {mid.forward(c, stem.forward(c, x))}); }
@@ -102,8 +103,10 @@ class ApiExamples : public testing::Test {
  protected:
   Overrides run(int epochs) {
     const auto yaml = test::make_tiny_dataset(folder_ / "tinyds");
-    return {{"data", yaml.string()}, {"model", "yolo11n.yaml"}, {"epochs", epochs}, {"batch", 2},
-            {"imgsz", 64},           {"workers", 0},            {"plots", false},   {"project", (folder_ / "runs").string()}};
+    return {{"data", yaml.string()}, {"model", "yolo11n.yaml"},
+            {"epochs", epochs},      {"batch", 2},
+            {"imgsz", 64},           {"workers", 0},
+            {"plots", false},        {"project", (folder_ / "runs").string()}};
   }
   test::Folder folder_;
 };

@@ -21,10 +21,14 @@ std::string text_of(const fs::path& file) { return read_file(file, 1 << 30); }
 class ProfileRun : public testing::Test {
  protected:
   Overrides overrides() {
-    return {{"model", "yolo11n.yaml"}, {"data", test::make_tiny_dataset(folder_.path() / "tinyds").string()},
-            {"epochs", 1},             {"batch", 2},
-            {"imgsz", 64},             {"workers", 0},
-            {"plots", false},          {"project", (folder_.path() / "runs").string()}};
+    return {{"model", "yolo11n.yaml"},
+            {"data", test::make_tiny_dataset(folder_.path() / "tinyds").string()},
+            {"epochs", 1},
+            {"batch", 2},
+            {"imgsz", 64},
+            {"workers", 0},
+            {"plots", false},
+            {"project", (folder_.path() / "runs").string()}};
   }
   test::Folder folder_;
 };
@@ -81,7 +85,10 @@ TEST_F(ProfileRun, ValidationAndPredictionHaveOneToo) {
   options.log = [&](LogLevel, std::string_view line) { log += std::string(line) + "\n"; };
   YOLO model(best, options);
   const std::string runs = (folder_.path() / "runs").string();
-  model.val({{"profile", true}, {"project", runs}, {"plots", false}, {"data", (folder_.path() / "tinyds/data.yaml").string()}});
+  model.val({{"profile", true},
+             {"project", runs},
+             {"plots", false},
+             {"data", (folder_.path() / "tinyds/data.yaml").string()}});
   EXPECT_NE(log.find("\nvalidation "), std::string::npos) << log;
   log.clear();
   model.predict(folder_.path() / "tinyds/images/val", {{"profile", true}, {"imgsz", 64}});

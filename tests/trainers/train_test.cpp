@@ -20,8 +20,14 @@ namespace fs = std::filesystem;
 class TrainRun : public testing::Test {
  protected:
   Overrides overrides(int epochs) {
-    return {{"model", "yolo11n.yaml"}, {"data", yaml().string()}, {"epochs", epochs},  {"batch", 2},
-            {"imgsz", 64},             {"workers", 0},            {"project", runs()}, {"device", "cpu"}};
+    return {{"model", "yolo11n.yaml"},
+            {"data", yaml().string()},
+            {"epochs", epochs},
+            {"batch", 2},
+            {"imgsz", 64},
+            {"workers", 0},
+            {"project", runs()},
+            {"device", "cpu"}};
   }
   fs::path yaml() {
     if (yaml_.empty()) yaml_ = test::make_tiny_dataset(folder_.path() / "tinyds");
@@ -74,7 +80,8 @@ class Trace {
     if (event.starts_with("on_train_batch")) line += fmt::format(" accumulate={}", t.accumulate());
     if (event == "on_train_epoch_end") {
       line += " lr={";
-      for (const auto& [name, lr] : t.learning_rates()) line += fmt::format("{}'{}': {:.6g}", line.back() == '{' ? "" : ", ", name, lr);
+      for (const auto& [name, lr] : t.learning_rates())
+        line += fmt::format("{}'{}': {:.6g}", line.back() == '{' ? "" : ", ", name, lr);
       line += "} tloss=" + list_of_names(t.loss_names());
     }
     if (event == "on_fit_epoch_end") {
@@ -178,7 +185,8 @@ TEST_F(TrainRun, OwnModelAndCallbacks) {
   CustomTrainer trainer(o);
   std::vector<std::string> seen;
   trainer.add_callback("on_train_epoch_end", [&](BaseTrainer& t) { seen.push_back(t.last().filename().string()); });
-  trainer.add_callback(events::on_model_save, [&](BaseTrainer& t) { seen.push_back(fs::exists(t.last()) ? "saved" : "missing"); });
+  trainer.add_callback(events::on_model_save,
+                       [&](BaseTrainer& t) { seen.push_back(fs::exists(t.last()) ? "saved" : "missing"); });
   const TrainResult result = trainer.train();
   EXPECT_GT(trainer.forwards, 3);
   EXPECT_EQ(seen, (std::vector<std::string>{"last.pt", "saved"}));

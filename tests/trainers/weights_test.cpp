@@ -35,7 +35,8 @@ TEST(Weights, BareTensorsNeedADescription) {
     const Weights weights = Weights::read(kFolder / file);
     EXPECT_FALSE(weights.tensors().empty());
     EXPECT_THROW(weights.spec(), ModelError) << file;
-    DetectionModel model(load_model_spec(test::shared("golden/model/models/tiny11.yaml").string(), {.nc = 3, .scale = "t"}));
+    DetectionModel model(
+        load_model_spec(test::shared("golden/model/models/tiny11.yaml").string(), {.nc = 3, .scale = "t"}));
     weights.load_all_into(model);
   }
 }
@@ -76,7 +77,8 @@ TEST(Weights, FoldedWeightsAreRefused) {
   const HostTensor t{DType::kF32, {1}, std::vector<std::byte>(4)};
   write_safetensors(folder / "f.safetensors", {{"model.0.conv.weight", t}, {"model.0.conv.bias", t}});
   const Weights weights = Weights::read(folder / "f.safetensors");
-  DetectionModel model(parse_model_spec("nc: 1\nbackbone:\n  - [-1, 1, Conv, [16, 3, 2]]\nhead:\n  - [[0], 1, Detect, [nc]]\n", "t.yaml"));
+  DetectionModel model(parse_model_spec(
+      "nc: 1\nbackbone:\n  - [-1, 1, Conv, [16, 3, 2]]\nhead:\n  - [[0], 1, Detect, [nc]]\n", "t.yaml"));
   EXPECT_THROW(weights.load_into(model), ModelError);
 }
 

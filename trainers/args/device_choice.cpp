@@ -49,7 +49,8 @@ DeviceChoice parse_device_choice(const Setting& value) {
 
 void require_cpu(const Setting& value) {
   if (parse_device_choice(value).kind != DeviceChoice::Kind::cuda) return;
-  fail<DeviceError>("device={} cannot be used: this version of boxcar runs on the CPU; use device=cpu", value.to_text());
+  fail<DeviceError>("device={} cannot be used: this version of boxcar runs on the CPU; use device=cpu",
+                    value.to_text());
 }
 
 }  // namespace boxcar

@@ -15,10 +15,14 @@ namespace {
 // Plain values of a description as JSON, which model files may be written in.
 nlohmann::ordered_json to_json(const PickleValue& value) {
   switch (value.kind()) {
-    case PickleValue::Kind::kBool: return *value.boolean();
-    case PickleValue::Kind::kInt: return *value.integer();
-    case PickleValue::Kind::kFloat: return *value.number();
-    case PickleValue::Kind::kText: return *value.text();
+    case PickleValue::Kind::kBool:
+      return *value.boolean();
+    case PickleValue::Kind::kInt:
+      return *value.integer();
+    case PickleValue::Kind::kFloat:
+      return *value.number();
+    case PickleValue::Kind::kText:
+      return *value.text();
     case PickleValue::Kind::kList:
     case PickleValue::Kind::kTuple: {
       auto list = nlohmann::ordered_json::array();
@@ -32,7 +36,8 @@ nlohmann::ordered_json to_json(const PickleValue& value) {
       }
       return object;
     }
-    default: return nullptr;
+    default:
+      return nullptr;
   }
 }
 
@@ -114,16 +119,18 @@ void Weights::load_all_into(Model& model) const {
   model.for_each_parameter([&](const std::string& name, nn::Parameter& p) {
     if (p.kind == nn::StateKind::kCounter) return;
     if (std::find(taken.begin(), taken.end(), name) == taken.end()) {
-      fail<ModelError>("{}: the tensor '{}' that the model needs is missing or has another shape", path_.string(), name);
+      fail<ModelError>("{}: the tensor '{}' that the model needs is missing or has another shape", path_.string(),
+                       name);
     }
   });
 }
 
 ModelSpec Weights::spec() const {
   if (model_text_.empty()) {
-    fail<ModelError>("{}: the file holds tensors without a description of the network; give model=NAME.yaml and "
-                     "pretrained={}",
-                     path_.string(), path_.string());
+    fail<ModelError>(
+        "{}: the file holds tensors without a description of the network; give model=NAME.yaml and "
+        "pretrained={}",
+        path_.string(), path_.string());
   }
   ModelSpecOptions options;
   options.nc = static_cast<int>(names_.size());

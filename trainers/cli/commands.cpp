@@ -70,9 +70,10 @@ std::vector<VocSplit> voc_splits(const std::filesystem::path& source) {
     }
   }
   if (splits.empty()) {
-    fail<DataError>("{}: neither ImageSets/Main/train.txt with Annotations and JPEGImages (Pascal VOC) nor "
-                    "annotations/train with images/train is there",
-                    source.string());
+    fail<DataError>(
+        "{}: neither ImageSets/Main/train.txt with Annotations and JPEGImages (Pascal VOC) nor "
+        "annotations/train with images/train is there",
+        source.string());
   }
   return splits;
 }
@@ -108,8 +109,9 @@ void shapes(const Values& values, const Log& log) {
 std::string checks_text() {
   const double pages = static_cast<double>(sysconf(_SC_PHYS_PAGES)), page = static_cast<double>(sysconf(_SC_PAGESIZE));
   const int gpus = cuda_device_count();
-  return fmt::format("boxcar {}\nCPU: {} threads, {}, f32 arithmetic\nmemory: {:.1f} GiB\nGPU: {}\n", version_text(),
-                     available_threads(), kernels::cpu_instruction_set(), pages * page / (1 << 30),
+  return fmt::format("boxcar {}\nCPU: {} threads, {}, {} arithmetic\nmemory: {:.1f} GiB\nGPU: {}\n", version_text(),
+                     available_threads(), kernels::cpu_instruction_set(),
+                     kernels::cpu_has_bf16() ? "f32 and bf16" : "f32", pages * page / (1 << 30),
                      gpus > 0 ? fmt::format("{} found; training on GPUs is not part of this version yet", gpus)
                               : "none found; everything runs on the CPU");
 }
@@ -147,7 +149,9 @@ int run_predict(const Args& args, const Overrides& overrides, const Options& opt
   if (!args.source) fail<ArgumentError>("predict needs source=: an image, a folder, a pattern or a list");
   Overrides saving = with_config_file(overrides);
   if (!saving.contains("save")) saving.set("save", true);
-  YOLO(*args.model, options).predict_each(*args.source, [](Results&&) { return true; }, saving);
+  YOLO(*args.model, options)
+      .predict_each(
+          *args.source, [](Results&&) { return true; }, saving);
   return 0;
 }
 

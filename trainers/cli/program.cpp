@@ -83,16 +83,29 @@ int Program::execute(int argc, char** argv) {
   const Command command = parse_command_line(argc, argv);
   for (const std::string& warning : command.warnings) print("warning: " + warning + "\n");
   switch (command.kind) {
-    case Command::Kind::help: print(help_text()); return 0;
-    case Command::Kind::version: print(version_text() + "\n"); return 0;
-    case Command::Kind::checks: print(checks_text()); return 0;
-    case Command::Kind::cfg: print(embedded_file("default.yaml")); return 0;
+    case Command::Kind::help:
+      print(help_text());
+      return 0;
+    case Command::Kind::version:
+      print(version_text() + "\n");
+      return 0;
+    case Command::Kind::checks:
+      print(checks_text());
+      return 0;
+    case Command::Kind::cfg:
+      print(embedded_file("default.yaml"));
+      return 0;
     case Command::Kind::copy_cfg:
       print(copy_default_config(std::filesystem::current_path()).string() + " written\n");
       return 0;
-    case Command::Kind::info: print(info_text(command.values)); return 0;
-    case Command::Kind::data: run_data_command(command.sub_word, command.values, terminal_options()); return 0;
-    case Command::Kind::run: break;
+    case Command::Kind::info:
+      print(info_text(command.values));
+      return 0;
+    case Command::Kind::data:
+      run_data_command(command.sub_word, command.values, terminal_options());
+      return 0;
+    case Command::Kind::run:
+      break;
   }
   const Args args = Args::from(command.overrides);
   if (args.mode == "train") return train(command.overrides);

@@ -204,8 +204,8 @@ void BaseTrainer::optimizer_step() {
 
 void BaseTrainer::draw_progress(const HostBatch& host) {
   if (!bar_) return;
-  bar_->describe(train_row({epoch_ + 1, epochs_, 0.0, mean_losses_, static_cast<int>(host.boxes.size()),
-                            host.images.shape().w}));
+  bar_->describe(
+      train_row({epoch_ + 1, epochs_, 0.0, mean_losses_, static_cast<int>(host.boxes.size()), host.images.shape().w}));
   bar_->update(host.number + 1, seconds_now(), images_done_, train_loader_->stats().wait_seconds - waited_before_);
 }
 
@@ -234,21 +234,22 @@ void BaseTrainer::log_rates() {
 
 Metrics BaseTrainer::run_validator(DataLoader& loader, bool training, bool plots, DType activations) {
   const auto& split = args_.split == "test" ? data_.test : (args_.split == "train" ? data_.train : data_.val);
-  ValidationInput input{.model = *model_,
-                        .loader = loader,
-                        .args = args_,
-                        .names = std::make_shared<const std::vector<std::string>>(data_.names),
-                        .save_dir = save_dir_,
-                        .image_list = split.empty() ? std::filesystem::path() : split.front(),
-                        .stream = *stream_,
-                        .activations = activations,
-                        .training = training,
-                        .plots = plots,
-                        .most_labels = most_labels_,
-                        .criterion = training ? criterion_.get() : nullptr,
-                        .log = log_,
-                        .console = options_.console,
-                        .announce = [this](Event<BaseValidator> event, BaseValidator& v) { run_callbacks(event, v, log_); }};
+  ValidationInput input{
+      .model = *model_,
+      .loader = loader,
+      .args = args_,
+      .names = std::make_shared<const std::vector<std::string>>(data_.names),
+      .save_dir = save_dir_,
+      .image_list = split.empty() ? std::filesystem::path() : split.front(),
+      .stream = *stream_,
+      .activations = activations,
+      .training = training,
+      .plots = plots,
+      .most_labels = most_labels_,
+      .criterion = training ? criterion_.get() : nullptr,
+      .log = log_,
+      .console = options_.console,
+      .announce = [this](Event<BaseValidator> event, BaseValidator& v) { run_callbacks(event, v, log_); }};
   return validator_->run(input);
 }
 
@@ -286,7 +287,8 @@ bool BaseTrainer::recover_from_nan() {
 
 void BaseTrainer::finish_epoch() {
   EpochRow row{epoch_ + 1, seconds_now() - loop_start_, {}, metrics_.values, learning_rates_};
-  for (std::size_t i = 0; i < loss_names_.size(); ++i) row.train_losses.emplace_back("train/" + loss_names_[i], mean_losses_[i]);
+  for (std::size_t i = 0; i < loss_names_.size(); ++i)
+    row.train_losses.emplace_back("train/" + loss_names_[i], mean_losses_[i]);
   if (row.metrics.empty()) row.metrics = empty_metrics();
   try {
     csv_.append(row);

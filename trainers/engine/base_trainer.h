@@ -49,7 +49,8 @@ class BaseTrainer : public HasCallbacks {
   /// Copies names and loss settings onto the model.
   virtual void set_model_attributes();
   /// `images`: folders and list files of the split.
-  virtual std::unique_ptr<Dataset> build_dataset(const std::vector<std::filesystem::path>& images, Mode mode, int batch);
+  virtual std::unique_ptr<Dataset> build_dataset(const std::vector<std::filesystem::path>& images, Mode mode,
+                                                 int batch);
   virtual std::unique_ptr<DataLoader> get_dataloader(const std::vector<std::filesystem::path>& images, int batch,
                                                      Mode mode);
   virtual std::unique_ptr<BaseValidator> get_validator() = 0;

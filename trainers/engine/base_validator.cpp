@@ -143,8 +143,11 @@ void BaseValidator::take_image(const HostBatch& batch, std::size_t image,
     const float w = static_cast<float>(original.width), h = static_cast<float>(original.height);
     truth.boxes.push_back({b.cls, (b.x1 + b.x2) / 2 / w, (b.y1 + b.y2) / 2 / h, (b.x2 - b.x1) / w, (b.y2 - b.y1) / h});
   }
-  Results results{.path = info.path, .width = original.width, .height = original.height,
-                  .boxes = network_boxes_.predictions, .names = input_->names};
+  Results results{.path = info.path,
+                  .width = original.width,
+                  .height = original.height,
+                  .boxes = network_boxes_.predictions,
+                  .names = input_->names};
   scale_boxes(results.boxes, placement, original);
   update_metrics(results, truth);
 }

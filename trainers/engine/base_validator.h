@@ -19,17 +19,17 @@ namespace boxcar {
 
 /// What a validation works with.
 struct ValidationInput {
-  Model& model;               // prepared, with values
-  DataLoader& loader;         // of the split, not training
+  Model& model;        // prepared, with values
+  DataLoader& loader;  // of the split, not training
   const Args& args;
   std::shared_ptr<const std::vector<std::string>> names;  // of the classes
-  std::filesystem::path save_dir;  // for pictures and files; must exist if any are written
+  std::filesystem::path save_dir;                         // for pictures and files; must exist if any are written
   std::filesystem::path image_list;  // the split as the data set names it, for COCO's category numbers
   Stream& stream;
   DType activations = DType::kF32;  // f32 or bf16
-  bool training = false;      // within a run: losses are taken, no pictures, no class rows
+  bool training = false;            // within a run: losses are taken, no pictures, no class rows
   bool plots = false;
-  int most_labels = 0;        // labels of the image that has most, over train and val
+  int most_labels = 0;             // labels of the image that has most, over train and val
   Criterion* criterion = nullptr;  // whose items are averaged over the batches; null: no losses
   Log log{};
   Console console{};

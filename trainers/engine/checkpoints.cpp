@@ -29,7 +29,8 @@ void from_names(const nn::ParamArena& arena, const NamedTensors& tensors, std::s
   for (const auto& entry : arena.entries()) {
     if (entry.offset < 0 || static_cast<std::size_t>(entry.offset) >= buffer.size()) continue;
     const auto found = by.find(entry.name);
-    if (found == by.end()) fail<IoError>("the checkpoint's {} lacks '{}'; it belongs to another model", what, entry.name);
+    if (found == by.end())
+      fail<IoError>("the checkpoint's {} lacks '{}'; it belongs to another model", what, entry.name);
     const std::vector<float> values = nn::from_file(*entry.parameter, *found->second);
     std::copy(values.begin(), values.end(), buffer.begin() + entry.offset);
   }
@@ -68,7 +69,8 @@ Checkpoint BaseTrainer::make_checkpoint() const {
   c.model = nn::state_dict(*arena_, arena_->values());
   if (!all_zero(arena_->grads())) c.gradients = by_name(*arena_, arena_->grads());
   for (const nn::OptimState& state : optimizer_->states()) {
-    c.optimizer.emplace_back(std::string(state.name), by_name(*arena_, {state.data, static_cast<std::size_t>(state.count)}));
+    c.optimizer.emplace_back(std::string(state.name),
+                             by_name(*arena_, {state.data, static_cast<std::size_t>(state.count)}));
   }
   c.steps = optimizer_->steps();
   c.updates = ema_decay_.updates();
@@ -85,8 +87,8 @@ Checkpoint BaseTrainer::make_checkpoint() const {
 
 void BaseTrainer::write_weights(const std::filesystem::path& file, const NamedTensors& ema) const {
   const auto* detection = dynamic_cast<const DetectionModel*>(model_.get());
-  write_safetensors(file, ema, {{"yaml", detection ? detection->spec().yaml : ""},
-                                {"names", nlohmann::json(data_.names).dump()}});
+  write_safetensors(file, ema,
+                    {{"yaml", detection ? detection->spec().yaml : ""}, {"names", nlohmann::json(data_.names).dump()}});
 }
 
 // last.pt is written last: it is what a resume starts from, so all that belongs to its epoch is there by then.
@@ -123,7 +125,8 @@ void BaseTrainer::restore(const Checkpoint& c) {
   if (!c.gradients.empty()) from_names(*arena_, c.gradients, arena_->grads(), "gradients");
   for (const nn::OptimState& state : optimizer_->states()) {
     for (const auto& [name, tensors] : c.optimizer) {
-      if (name == state.name) from_names(*arena_, tensors, {state.data, static_cast<std::size_t>(state.count)}, "optimizer");
+      if (name == state.name)
+        from_names(*arena_, tensors, {state.data, static_cast<std::size_t>(state.count)}, "optimizer");
     }
   }
   optimizer_->set_steps(c.steps);
@@ -133,9 +136,10 @@ void BaseTrainer::restore(const Checkpoint& c) {
   fitness_ = c.fitness;
   stopper_.restore(c.stopper_best, c.stopper_epoch, c.stopper_possible);
   if (c.threads != stream_->threads() || c.instruction_set != kernels::cpu_instruction_set()) {
-    log_.warning("the checkpoint was made with {} threads on {}, this run has {} on {}: the numbers will differ in "
-                 "their last bits",
-                 c.threads, c.instruction_set, stream_->threads(), kernels::cpu_instruction_set());
+    log_.warning(
+        "the checkpoint was made with {} threads on {}, this run has {} on {}: the numbers will differ in "
+        "their last bits",
+        c.threads, c.instruction_set, stream_->threads(), kernels::cpu_instruction_set());
   }
 }
 

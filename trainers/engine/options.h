@@ -20,17 +20,17 @@ struct Console {
 };
 
 struct Options {
-  int threads = 0;          // CPU threads that ops use; 0: the argument `threads`, else all
-  std::stop_token stop{};   // asks the run to stop after the batch it is in
-  LogSink log{};            // messages; silent without
+  int threads = 0;         // CPU threads that ops use; 0: the argument `threads`, else all
+  std::stop_token stop{};  // asks the run to stop after the batch it is in
+  LogSink log{};           // messages; silent without
   Console console{};
 };
 
 enum class End {
   finished,
-  early_stop,   // no better fitness for `patience` epochs
-  stopped,      // asked to, by a callback or the stop token
-  time_up       // the argument `time`
+  early_stop,  // no better fitness for `patience` epochs
+  stopped,     // asked to, by a callback or the stop token
+  time_up      // the argument `time`
 };
 
 struct TrainResult {

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "boxcar/data/dataset/yolo_dataset.h"
-#include "boxcar/kernels/conv/conv.h"
+#include "boxcar/kernels/common/instruction_set.h"
 #include "boxcar/nn/criterion/class_weights.h"
 #include "boxcar/runtime/base/error.h"
 #include "boxcar/runtime/files/atomic_file.h"
@@ -70,10 +70,11 @@ void BaseTrainer::prepare_run() {
 void BaseTrainer::setup_resume() {
   const bool from_file = args_.resume.is_text();
   if (!from_file && !(args_.resume.is_bool() && args_.resume.as_bool())) return;
-  const std::filesystem::path file = from_file ? std::filesystem::path(args_.resume.as_text())
-                                               : std::filesystem::path(args_.model.value_or(""));
+  const std::filesystem::path file =
+      from_file ? std::filesystem::path(args_.resume.as_text()) : std::filesystem::path(args_.model.value_or(""));
   if (file.empty()) {
-    fail<ArgumentError>("resume=True needs the checkpoint to go on from: model=RUN/weights/last.pt, or resume=RUN/weights/last.pt");
+    fail<ArgumentError>(
+        "resume=True needs the checkpoint to go on from: model=RUN/weights/last.pt, or resume=RUN/weights/last.pt");
   }
   resume_ = Checkpoint::read(file);
   if (resume_->epoch < 0) {
@@ -85,7 +86,8 @@ void BaseTrainer::setup_resume() {
     if (may_change_on_resume(name)) {
       stored.set(name, value);
     } else if (!(stored.get(name) == value)) {
-      log_.warning("resume: {}={} is ignored, the run goes on with {}", name, value.to_text(), stored.get(name).to_text());
+      log_.warning("resume: {}={} is ignored, the run goes on with {}", name, value.to_text(),
+                   stored.get(name).to_text());
     }
   }
   stored.resume = args_.resume;
@@ -146,8 +148,9 @@ BaseTrainer::ModelSource BaseTrainer::find_model() {
     source.spec = load_model_spec(model.string(), options, builtin_model);
   } else {
     if (!std::filesystem::exists(model)) {
-      fail<ArgumentError>("model={} does not exist; to start from random weights give the model's description, model={}",
-                          model.string(), model.stem().string() + ".yaml");
+      fail<ArgumentError>(
+          "model={} does not exist; to start from random weights give the model's description, model={}",
+          model.string(), model.stem().string() + ".yaml");
     }
     Weights weights = Weights::read(model);
     weights.spec();  // refuses a file without a description
@@ -186,8 +189,9 @@ void BaseTrainer::set_model_attributes() {
 void BaseTrainer::setup_freeze() {
   const std::vector<std::string> items = args_.frozen_layers();
   const auto frozen = [&](const std::string& name) {
-    return std::any_of(items.begin(), items.end(),
-                       [&](const std::string& item) { return (name + ".").find("model." + item + ".") != std::string::npos; });
+    return std::any_of(items.begin(), items.end(), [&](const std::string& item) {
+      return (name + ".").find("model." + item + ".") != std::string::npos;
+    });
   };
   bool any_trains = false;
   for (const auto& entry : arena_->entries()) {
@@ -196,7 +200,8 @@ void BaseTrainer::setup_freeze() {
     p.trainable = !nn::always_frozen(entry.name) && !frozen(entry.name);
     any_trains |= p.trainable;
   }
-  if (!any_trains) fail<ArgumentError>("freeze={} leaves nothing to train; freeze fewer layers", args_.freeze.to_text());
+  if (!any_trains)
+    fail<ArgumentError>("freeze={} leaves nothing to train; freeze fewer layers", args_.freeze.to_text());
   model_->for_each_module([&](const std::string& path, nn::Module& module) {
     if (auto* conv = dynamic_cast<nn::ConvBnAct*>(&module); conv && frozen(path)) conv->freeze_statistics(true);
   });
@@ -253,7 +258,8 @@ DataLoaderOptions BaseTrainer::loader_options(int batch, Mode mode) const {
 std::unique_ptr<DataLoader> BaseTrainer::get_dataloader(const std::vector<std::filesystem::path>& images, int batch,
                                                         Mode mode) {
   std::shared_ptr<const Dataset> dataset = build_dataset(images, mode, batch);
-  if (!dataset || dataset->size() == 0) fail<DataError>("the data set has no images to {}", mode == Mode::train ? "train on" : "validate on");
+  if (!dataset || dataset->size() == 0)
+    fail<DataError>("the data set has no images to {}", mode == Mode::train ? "train on" : "validate on");
   for (std::size_t i = 0; i < dataset->size(); ++i) {
     const std::vector<BoxLabel> labels = dataset->labels(i);
     most_labels_ = std::max(most_labels_, static_cast<int>(labels.size()));
@@ -275,9 +281,10 @@ void BaseTrainer::check_last_batch() const {
   const auto images = static_cast<int>(train_loader_->size());
   const int batch = std::min(args_.batch, images), left = images % batch;
   if ((left == 1 || batch == 1) && args_.imgsz.side() < 64) {
-    fail<ArgumentError>("imgsz={} gives one-pixel feature maps, and the last batch holds one image, which batch norm "
-                        "cannot train on; use imgsz=64 or more, or another batch",
-                        args_.imgsz.side());
+    fail<ArgumentError>(
+        "imgsz={} gives one-pixel feature maps, and the last batch holds one image, which batch norm "
+        "cannot train on; use imgsz=64 or more, or another batch",
+        args_.imgsz.side());
   }
 }
 

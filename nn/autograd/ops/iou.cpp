@@ -9,10 +9,14 @@ namespace {
 
 kernels::IouKind kind_of(Iou kind) {
   switch (kind) {
-    case Iou::iou: return kernels::IouKind::kIou;
-    case Iou::giou: return kernels::IouKind::kGiou;
-    case Iou::diou: return kernels::IouKind::kDiou;
-    case Iou::ciou: return kernels::IouKind::kCiou;
+    case Iou::iou:
+      return kernels::IouKind::kIou;
+    case Iou::giou:
+      return kernels::IouKind::kGiou;
+    case Iou::diou:
+      return kernels::IouKind::kDiou;
+    case Iou::ciou:
+      return kernels::IouKind::kCiou;
   }
   fail<ArgumentError>("iou: {} is no kind of overlap; iou, giou, diou and ciou are", static_cast<int>(kind));
 }

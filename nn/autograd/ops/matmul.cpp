@@ -24,9 +24,17 @@ void multiply(Stream& stream, const Operand& a, const Operand& b, const Tensor& 
   const int inner = a.transposed ? sa.w : sa.c;
   for (int n = 0; n < s.n; ++n) {
     for (int h = 0; h < s.h; ++h) {
-      kernels::gemm(stream, {.transpose_a = a.transposed, .transpose_b = b.transposed, .m = s.w, .n = s.c, .k = inner,
-                             .a = matrix(a.tensor, n, h), .lda = sa.c, .b = matrix(b.tensor, n, h), .ldb = sb.c,
-                             .c = matrix(y, n, h), .ldc = s.c});
+      kernels::gemm(stream, {.transpose_a = a.transposed,
+                             .transpose_b = b.transposed,
+                             .m = s.w,
+                             .n = s.c,
+                             .k = inner,
+                             .a = matrix(a.tensor, n, h),
+                             .lda = sa.c,
+                             .b = matrix(b.tensor, n, h),
+                             .ldb = sb.c,
+                             .c = matrix(y, n, h),
+                             .ldc = s.c});
     }
   }
 }

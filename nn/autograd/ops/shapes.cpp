@@ -30,8 +30,8 @@ Shape joined(std::span<const Value> parts, int axis) {
   int size = 0;
   for (const Value& part : parts) {
     if (with_size(part.shape(), axis, 1) != with_size(parts.front().shape(), axis, 1)) {
-      fail<ShapeError>("concat: {} and {} differ in more than axis {}", parts.front().shape().str(),
-                       part.shape().str(), axis);
+      fail<ShapeError>("concat: {} and {} differ in more than axis {}", parts.front().shape().str(), part.shape().str(),
+                       axis);
     }
     size += kernels::sizes_of(part.shape())[axis];
   }
@@ -48,9 +48,7 @@ Value reshape(const Value& argument, const Shape& shape) {
                      shape.count());
   }
   return result_of(context, "reshape", x.packed().reshaped(shape), x.requires_grad(),
-                   [x](Stream& stream, const Tensor& dy) {
-                     x.add_grad(stream, dy.reshaped(x.shape()), Own::kShared);
-                   });
+                   [x](Stream& stream, const Tensor& dy) { x.add_grad(stream, dy.reshaped(x.shape()), Own::kShared); });
 }
 
 Value permute(const Value& argument, std::array<int, 4> axes) {

@@ -206,13 +206,12 @@ Value max_pool(Context& context, const Value& x, kernels::PoolOptions options, s
   shape.h = kernels::pool_output_size(shape.h, options);
   shape.w = kernels::pool_output_size(shape.w, options);
   std::vector<Value::Stored> parts = place(context, shape, x.dtype(), places);
-  const Tensor winners =
-      context.training() ? Tensor::empty(context.stream(), shape, DType::kU8) : Tensor();
-  kernels::max_pool_forward(context.stream(), {x.tensor(), parts.front().tensor,
-                                               winners ? winners.as<std::uint8_t>() : nullptr, options});
+  const Tensor winners = context.training() ? Tensor::empty(context.stream(), shape, DType::kU8) : Tensor();
+  kernels::max_pool_forward(
+      context.stream(), {x.tensor(), parts.front().tensor, winners ? winners.as<std::uint8_t>() : nullptr, options});
   for (std::size_t i = 1; i < parts.size(); ++i) {
-    kernels::copy(context.stream(), {parts.front().tensor.channels(parts[i].of.first, parts[i].of.count),
-                                     parts[i].tensor});
+    kernels::copy(context.stream(),
+                  {parts.front().tensor.channels(parts[i].of.first, parts[i].of.count), parts[i].tensor});
   }
   Value y = Value::stored(context, shape, std::move(parts), x.requires_grad());
   if (y.requires_grad()) context.record(std::make_unique<MaxPoolNode>(x, y, winners, options));
