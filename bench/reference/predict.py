@@ -39,18 +39,20 @@ def onnx_network(settings, file):
 
 def compare(settings):
     file = dataset(settings)
-    model = weights(settings, file)
     images = images_of(file, ["val", "test"])
-    count = (int(settings.images) if settings.images else len(images)) // 8 * 8
+    count = (settings.number("images") or len(images)) // 8 * 8
     if count <= 2 * SHORT:
         stop(f"{count} images are too few: give images= above {2 * SHORT}")
+    batches = (settings.batch or "1,8").split(",")
+    for batch in batches:
+        if batch not in ("1", "2", "4", "8"):
+            stop(f"batch={batch}: predict takes 1, 2, 4 or 8 here, or several of them (batch=1,8)")
+    model = weights(settings, file)
     folders = {n: repeated(images, n, WORK / "data" / f"predict-{n}") for n in [SHORT, count]}
     print(f"{count} images of {file.stem}'s val and test, nothing saved; time from JPEG file to boxes, a line printed "
           f"for each image, the time of {SHORT} images taken off as start-up. 'Network' is what each program prints "
           "as inference; of onnxruntime alone the median call.\n", flush=True)
-    for batch in (settings.batch or "1,8").split(","):
-        if not batch.isdigit() or count % int(batch) or SHORT % int(batch):
-            stop(f"batch={batch}: here it may be 1, 2, 4, 8 or 16, if that divides the {count} images")
+    for batch in batches:
         compare_batch(settings, model, folders, count, int(batch))
     for n in folders:
         shutil.rmtree(WORK / "data" / f"predict-{n}")

@@ -20,7 +20,7 @@ DEFAULTS = {
     "weights": "",             # val, predict: a .pt that both read; empty: the reference trains one, once
 }
 CHOICES = {"reference_threads": ("same", "own"), "dtype": ("f32", "bf16"), "isa": ("", "avx2", "avx512")}
-COUNTS = {"imgsz": 32, "epochs": 3, "rounds": 1}
+COUNTS = {"imgsz": 32, "epochs": 3, "rounds": 1, "images": 0}
 
 
 def stop(text):
@@ -40,7 +40,7 @@ class Settings:
         return self.values[name]
 
     def number(self, name):
-        text = self.values[name]
+        text = self.values[name] or "0"
         least = COUNTS.get(name, 0)
         if not text.isdigit() or int(text) < least:
             stop(f"{name}={text} must be a whole number of at least {least}")

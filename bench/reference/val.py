@@ -33,12 +33,12 @@ def validate(name, settings, model, file):
 
 def compare(settings):
     file = dataset(settings)
-    model = weights(settings, file)
     names = yaml.safe_load(file.read_text())["names"]
     images = images_of(file, ["val", "test"])
-    count = int(settings.images) if settings.images else len(images)
+    count = settings.number("images") or len(images)
     if count <= 2 * SHORT:
         stop(f"{count} images are too few: give images= above {2 * SHORT}")
+    model = weights(settings, file)
     files = {n: data_of(images, n, f"val-{n}", names) for n in [SHORT, count]}
     print(f"{count} images of {file.stem}'s val and test, batch {settings.batch or 16}, workers=0; time from file to "
           f"matched boxes, the time of {SHORT} images taken off as start-up.\n", flush=True)
