@@ -1,5 +1,6 @@
 """bench/compare, once its environment is there."""
 
+import signal
 import sys
 
 import predict
@@ -11,6 +12,7 @@ from settings import parse
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     mode, words = sys.argv[1], sys.argv[2:]
     settings = parse(words)
     silence_reference(settings)

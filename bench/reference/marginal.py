@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from settings import stop
+
 SHORT = 16  # images of the short run
 
 
@@ -17,6 +19,8 @@ class Cost:
 def cost_of(short, long, images):
     """Two Finished runs; the long one had `images`."""
     seconds = long.seconds - short.seconds
+    if seconds <= 0:
+        stop(f"{images} images took no longer than {SHORT}: give images= a larger number, on a machine that is not busy")
     network = float(long.find(r"Speed: .*?([\d.]+)ms inference"))
     return Cost(1000 * seconds / (images - SHORT), network, (long.cpu_seconds - short.cpu_seconds) / seconds,
                 long.peak_bytes, long)

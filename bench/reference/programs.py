@@ -61,7 +61,12 @@ def run(words, name, settings):
         child = subprocess.Popen([str(w) for w in words], stdout=out, stderr=subprocess.STDOUT, cwd=WORK,
                                  stdin=subprocess.DEVNULL, env=environment_of(settings),
                                  preexec_fn=lambda: os.sched_setaffinity(0, cores))
-        _, status, usage = os.wait4(child.pid, 0)
+        try:
+            _, status, usage = os.wait4(child.pid, 0)
+        except BaseException:  # interrupted: leave nothing running
+            child.kill()
+            child.wait()
+            raise
     seconds = time.monotonic() - start
     output = COLOURS.sub("", log.read_text(errors="replace"))
     if status != 0:

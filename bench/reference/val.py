@@ -42,8 +42,8 @@ def compare(settings):
     files = {n: data_of(images, n, f"val-{n}", names) for n in [SHORT, count]}
     print(f"{count} images of {file.stem}'s val and test, batch {settings.batch or 16}, workers=0; time from file to "
           f"matched boxes, the time of {SHORT} images taken off as start-up.\n", flush=True)
-    for name in PROGRAMS:  # label caches of the reference, warm files
-        validate(name, settings, model, files[count])
+    for n in files:  # label caches of the reference
+        validate("reference", settings, model, files[n])
     costs = {name: [] for name in PROGRAMS}
     for _ in range(settings.number("rounds")):
         for name in PROGRAMS:
