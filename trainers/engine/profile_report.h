@@ -11,8 +11,9 @@
 
 namespace boxcar {
 
-/// Stages, then ops: calls, seconds, share of all, and for ops GB/s and GFLOP/s with their fractions of the peaks.
-/// Times are without what lies inside a row and has a row of its own, so the shares of all rows add up to 100 %.
+/// Stages: calls, seconds and share with all that lies inside them, and the share outside of inner stages and ops. Ops:
+/// calls, seconds and share without inner ops, GB/s and GFLOP/s with their fractions of the peaks. The stages' last
+/// column and the ops' shares add up to 100 %.
 std::string profile_table(const Profiler& profiler, const kernels::MachinePeaks& peaks);
 
 /// Profiles a stream from its construction to its end.
