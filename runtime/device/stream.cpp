@@ -1,5 +1,7 @@
 #include "boxcar/runtime/device/stream.h"
 
+#include <sys/mman.h>
+
 #include <cstdlib>
 #include <cstring>
 
@@ -25,6 +27,8 @@ class CpuStream final : public StreamBackend {
   void wait(EventBackend&) override {}
 };
 
+constexpr std::size_t kLargePage = std::size_t{2} << 20;
+
 std::unique_ptr<StreamBackend> make_backend(Device device) {
   if (device.is_cuda()) return make_cuda_stream(device);
   return std::make_unique<CpuStream>();
@@ -45,7 +49,12 @@ void* device_allocate(Device device, std::size_t bytes, std::size_t alignment) {
   if (device.is_cuda()) return cuda_allocate(device, bytes, alignment);
   // Not aligned_alloc, which wants a multiple of the alignment: AddressSanitizer sees the exact end.
   void* data = nullptr;
-  return posix_memalign(&data, alignment, bytes) == 0 ? data : nullptr;
+  if (posix_memalign(&data, alignment, bytes) != 0) return nullptr;
+#ifdef MADV_HUGEPAGE
+  // Where the system gives large pages on request; a refusal costs only time.
+  if (alignment >= kLargePage) madvise(data, bytes, MADV_HUGEPAGE);
+#endif
+  return data;
 }
 
 void device_free(Device device, void* data) noexcept {
@@ -65,6 +74,11 @@ Stream::Stream(Device device, StreamOptions options)
 Stream::~Stream() {
   resources_.clear();
   backend_.reset();
+}
+
+std::pmr::memory_resource* Stream::scratch() const {
+  if (device_.is_cuda()) fail<DeviceError>("the memory of {} cannot hold what the host works with", device_.name());
+  return pool_.get();
 }
 
 void Stream::synchronize() { backend_->synchronize(); }

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <map>
 #include <memory>
+#include <memory_resource>
 #include <typeindex>
 
 #include "boxcar/runtime/device/device.h"
@@ -33,6 +34,9 @@ class Stream {
   Device device() const { return device_; }
   int threads() const { return threads_; }
   const std::shared_ptr<MemoryPool>& pool() const { return pool_; }
+  /// The pool, for the vectors that an op needs while it runs: std::pmr::vector<float> sums(n, stream.scratch()). CPU
+  /// only, as host code reads and writes them (DeviceError).
+  std::pmr::memory_resource* scratch() const;
 
   /// Waits until all work issued so far is done. Returns at once on the CPU.
   void synchronize();
