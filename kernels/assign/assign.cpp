@@ -64,10 +64,10 @@ class DenseWriter {
 
 /// Assigns every image and writes the dense tables. prediction(image, anchor, label) asks the model.
 template <class F>
-void assign_all(Stream& stream, const AnchorGrid& grid, const std::vector<std::vector<GroundTruth>>& truths, int nc,
+void assign_all(Stream& stream, const AnchorGrid& grid, const GroundTruths& truths, int nc,
                 const AssignOptions& options, const AssignResult& result, F&& prediction) {
   const auto images = static_cast<std::int64_t>(truths.size());
-  std::vector<double> sums(truths.size(), 0.0);
+  std::pmr::vector<double> sums(truths.size(), 0.0, stream.scratch());
   if (result.target_scores.data) {
     stream.fill(result.target_scores.data, 0, static_cast<std::size_t>(result.target_scores.count()) * sizeof(float));
   }
@@ -78,7 +78,7 @@ void assign_all(Stream& stream, const AnchorGrid& grid, const std::vector<std::v
       const GroundTruth first = rows.empty() ? GroundTruth{} : rows.front();
       for (std::int64_t a = 0; a < grid.count(); ++a) writer.background(a, first);
       const auto ask = [&](std::int64_t anchor, int label) { return prediction(image, anchor, label); };
-      for (const AnchorMatch& m : assign_image(grid, rows, options, ask)) {
+      for (const AnchorMatch& m : assign_image(grid, rows, options, ask, stream.scratch())) {
         writer.match(m, rows[m.gt]);
         sums[image] += double{m.score};
       }
@@ -98,7 +98,7 @@ void detection_assign(Stream& stream, const DetectionAssignArgs& args) {
   const DetectionMaps maps(op, args.levels, args.reg_max);
   check_options(op, args.options);
   check_results(op, args.result, maps.images(), maps.grid().count(), maps.classes());
-  const auto truths = read_targets(op, args.targets, maps.images(), maps.classes(), maps.grid(), true);
+  const auto truths = read_targets(stream, op, args.targets, maps.images(), maps.classes(), maps.grid(), true);
   assign_all(stream, maps.grid(), truths, maps.classes(), args.options, args.result,
              [&](std::int64_t image, std::int64_t anchor, int label) {
                return maps.prediction(static_cast<int>(image), anchor, label);
@@ -116,7 +116,7 @@ void task_aligned_assign(Stream& stream, const TaskAlignedAssignArgs& args) {
   check_result(op, "probabilities", args.probabilities, {n, 1, anchors, nc}, DType::kF32);
   check_options(op, args.options);
   check_results(op, args.result, n, anchors, nc);
-  const auto truths = read_targets(op, args.targets, n, nc, args.grid, false);
+  const auto truths = read_targets(stream, op, args.targets, n, nc, args.grid, false);
   const float* boxes = args.boxes_xyxy.as<const float>();
   const float* probabilities = args.probabilities.as<const float>();
   assign_all(stream, args.grid, truths, nc, args.options, args.result,

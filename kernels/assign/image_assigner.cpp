@@ -15,6 +15,8 @@ struct Claim {
   float overlap = 0.0f;
 };
 
+using Claims = std::pmr::vector<Claim>;
+
 /// First and one past the last cell of an axis whose centre may lie between low and high; the exact test comes
 /// after. Saturates, so that absurd coordinates are harmless.
 std::pair<int, int> cell_range(float low, float high, float stride, int cells) {
@@ -26,24 +28,27 @@ std::pair<int, int> cell_range(float low, float high, float stride, int cells) {
 
 class ImageAssigner {
  public:
-  ImageAssigner(const AnchorGrid& grid, std::span<const GroundTruth> truths, PredictionAt prediction)
-      : grid_(grid), truths_(truths), prediction_(prediction) {
+  ImageAssigner(const AnchorGrid& grid, std::span<const GroundTruth> truths, PredictionAt prediction,
+                std::pmr::memory_resource* memory)
+      : grid_(grid), truths_(truths), prediction_(prediction), memory_(memory), regions_(memory) {
+    regions_.reserve(truths.size());
     for (const GroundTruth& truth : truths) regions_.push_back(widened(truth.box, grid.min_side()));
   }
 
-  void pick(int gt, int topk, std::vector<Claim>& claims) const;
-  std::vector<Claim> settle(std::vector<Claim> claims) const;
+  void pick(int gt, int topk, Claims& claims) const;
+  Claims settle(Claims claims) const;
 
  private:
   bool contains(int gt, std::int64_t anchor) const;
   Claim measure(int gt, std::int64_t anchor) const;
-  std::vector<Claim> best(int gt, int topk) const;
+  Claims best(int gt, int topk) const;
   Claim winner(std::int64_t anchor) const;
 
   const AnchorGrid& grid_;
   std::span<const GroundTruth> truths_;
   PredictionAt prediction_;
-  std::vector<BoxF> regions_;
+  std::pmr::memory_resource* memory_;
+  std::pmr::vector<BoxF> regions_;
 };
 
 bool ImageAssigner::contains(int gt, std::int64_t anchor) const {
@@ -61,7 +66,7 @@ Claim ImageAssigner::measure(int gt, std::int64_t anchor) const {
 bool ranks_above(float a, float b) { return std::isnan(a) ? !std::isnan(b) : a > b; }
 
 /// Keeps `best` sorted by falling metric. Comes after its equals, so the lowest anchor stays in front.
-void insert_if_better(std::vector<Claim>& best, std::size_t capacity, const Claim& claim) {
+void insert_if_better(Claims& best, std::size_t capacity, const Claim& claim) {
   if (!ranks_above(claim.metric, best.size() == capacity ? best.back().metric : 0.0f)) return;
   const auto at =
       std::find_if(best.begin(), best.end(), [&](const Claim& c) { return ranks_above(claim.metric, c.metric); });
@@ -70,8 +75,9 @@ void insert_if_better(std::vector<Claim>& best, std::size_t capacity, const Clai
 }
 
 /// The topk anchors inside whose metric is positive.
-std::vector<Claim> ImageAssigner::best(int gt, int topk) const {
-  std::vector<Claim> found;
+Claims ImageAssigner::best(int gt, int topk) const {
+  Claims found(memory_);
+  found.reserve(static_cast<std::size_t>(topk) + 1);
   const BoxF& region = regions_[gt];
   for (const AnchorLevel& level : grid_.levels()) {
     const auto [y_begin, y_end] = cell_range(region.y1, region.y2, level.stride, level.h);
@@ -90,7 +96,7 @@ std::vector<Claim> ImageAssigner::best(int gt, int topk) const {
 /// Calls use(anchor) for the zero-metric anchors that fill a list of k places already holding `taken`: the
 /// lowest of all anchors, wherever they lie.
 template <class F>
-void for_each_filler(const std::vector<Claim>& taken, std::int64_t k, std::int64_t anchors, F&& use) {
+void for_each_filler(const Claims& taken, std::int64_t k, std::int64_t anchors, F&& use) {
   std::int64_t open = k - static_cast<std::int64_t>(taken.size());
   for (std::int64_t a = 0; a < anchors && open > 0; ++a) {
     if (std::any_of(taken.begin(), taken.end(), [&](const Claim& c) { return c.anchor == a; })) continue;
@@ -100,9 +106,9 @@ void for_each_filler(const std::vector<Claim>& taken, std::int64_t k, std::int64
 }
 
 /// Adds what ground truth `gt` claims: its best anchors, and of the fillers those that lie inside.
-void ImageAssigner::pick(int gt, int topk, std::vector<Claim>& claims) const {
+void ImageAssigner::pick(int gt, int topk, Claims& claims) const {
   if (!truths_[gt].valid()) return;
-  const std::vector<Claim> found = best(gt, topk);
+  const Claims found = best(gt, topk);
   claims.insert(claims.end(), found.begin(), found.end());
   for_each_filler(found, topk, grid_.count(), [&](std::int64_t a) {
     if (contains(gt, a)) claims.push_back(measure(gt, a));
@@ -122,10 +128,11 @@ Claim ImageAssigner::winner(std::int64_t anchor) const {
 }
 
 /// One claim an anchor, in ascending order of anchors.
-std::vector<Claim> ImageAssigner::settle(std::vector<Claim> claims) const {
+Claims ImageAssigner::settle(Claims claims) const {
   std::sort(claims.begin(), claims.end(),
             [](const Claim& a, const Claim& b) { return std::pair(a.anchor, a.gt) < std::pair(b.anchor, b.gt); });
-  std::vector<Claim> held;
+  Claims held(memory_);
+  held.reserve(claims.size());
   for (std::size_t i = 0; i < claims.size();) {
     std::size_t end = i + 1;
     while (end < claims.size() && claims[end].anchor == claims[i].anchor) ++end;
@@ -137,12 +144,13 @@ std::vector<Claim> ImageAssigner::settle(std::vector<Claim> claims) const {
 
 /// Leaves every ground truth its topk2 largest metrics. Places that no positive metric fills go to the lowest
 /// zero-metric anchors of all, as in the first cut, and so to a held one only if it is among those.
-std::vector<Claim> keep_best(const std::vector<Claim>& held, int truths, int topk2, std::int64_t anchors) {
-  std::vector<std::vector<Claim>> per_truth(static_cast<std::size_t>(truths));
+Claims keep_best(const Claims& held, int truths, int topk2, std::int64_t anchors) {
+  std::pmr::memory_resource* const memory = held.get_allocator().resource();
+  std::pmr::vector<Claims> per_truth(static_cast<std::size_t>(truths), memory);
   for (const Claim& claim : held) per_truth[claim.gt].push_back(claim);
-  std::vector<Claim> kept;
+  Claims kept(memory);
   for (const auto& claims : per_truth) {
-    std::vector<Claim> top;
+    Claims top(memory);
     for (const Claim& claim : claims) insert_if_better(top, static_cast<std::size_t>(topk2), claim);
     kept.insert(kept.end(), top.begin(), top.end());
     for_each_filler(top, topk2, anchors, [&](std::int64_t a) {
@@ -155,13 +163,14 @@ std::vector<Claim> keep_best(const std::vector<Claim>& held, int truths, int top
 }
 
 /// metric * (largest overlap of the ground truth) / (its largest metric), over what it holds.
-std::vector<AnchorMatch> scored(const std::vector<Claim>& held, std::size_t truths) {
-  std::vector<float> top_metric(truths, 0.0f), top_overlap(truths, 0.0f);
+std::pmr::vector<AnchorMatch> scored(const Claims& held, std::size_t truths) {
+  std::pmr::memory_resource* const memory = held.get_allocator().resource();
+  std::pmr::vector<float> top_metric(truths, 0.0f, memory), top_overlap(truths, 0.0f, memory);
   for (const Claim& c : held) {
     top_metric[c.gt] = std::max(top_metric[c.gt], c.metric);
     top_overlap[c.gt] = std::max(top_overlap[c.gt], c.overlap);
   }
-  std::vector<AnchorMatch> matches;
+  std::pmr::vector<AnchorMatch> matches(memory);
   matches.reserve(held.size());
   for (const Claim& c : held) {
     matches.push_back({c.anchor, c.gt, c.metric * top_overlap[c.gt] / (top_metric[c.gt] + kAssignEps)});
@@ -171,13 +180,14 @@ std::vector<AnchorMatch> scored(const std::vector<Claim>& held, std::size_t trut
 
 }  // namespace
 
-std::vector<AnchorMatch> assign_image(const AnchorGrid& grid, std::span<const GroundTruth> truths,
-                                      const AssignOptions& options, PredictionAt prediction) {
-  const ImageAssigner assigner(grid, truths, prediction);
+std::pmr::vector<AnchorMatch> assign_image(const AnchorGrid& grid, std::span<const GroundTruth> truths,
+                                           const AssignOptions& options, PredictionAt prediction,
+                                           std::pmr::memory_resource* memory) {
+  const ImageAssigner assigner(grid, truths, prediction, memory);
   const int count = static_cast<int>(truths.size());
-  std::vector<Claim> claims;
+  Claims claims(memory);
   for (int g = 0; g < count; ++g) assigner.pick(g, options.topk, claims);
-  std::vector<Claim> held = assigner.settle(std::move(claims));
+  Claims held = assigner.settle(std::move(claims));
   if (options.topk2 != options.topk) held = keep_best(held, count, options.topk2, grid.count());
   return scored(held, truths.size());
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory_resource>
 #include <span>
 #include <vector>
 
@@ -41,8 +42,9 @@ struct AnchorMatch {
 
 /// The foreground anchors in ascending order; every other anchor is background. Equal metrics: the lowest
 /// anchor first; equal overlaps: the lowest ground truth; NaN ranks first, so that it shows. Memory grows with objects
-/// * topk, not with anchors.
-std::vector<AnchorMatch> assign_image(const AnchorGrid& grid, std::span<const GroundTruth> truths,
-                                      const AssignOptions& options, PredictionAt prediction);
+/// * topk, not with anchors; it comes from `memory`, that of the result too.
+std::pmr::vector<AnchorMatch> assign_image(const AnchorGrid& grid, std::span<const GroundTruth> truths,
+                                           const AssignOptions& options, PredictionAt prediction,
+                                           std::pmr::memory_resource* memory);
 
 }  // namespace boxcar::kernels

@@ -1,6 +1,7 @@
 #include "boxcar/kernels/conv/depthwise_plain.h"
 
 #include <algorithm>
+#include <memory_resource>
 #include <vector>
 
 #include "boxcar/kernels/common/dispatch.h"
@@ -87,7 +88,7 @@ void backward_weight_row(const ConvBackwardWeightArgs& args, int n, int oy, floa
 template <class F>
 void for_rows(Stream& stream, int images, int rows, std::int64_t scratch, F&& body) {
   parallel_for(stream.threads(), std::int64_t{images} * rows, 1, [&](std::int64_t begin, std::int64_t end) {
-    std::vector<float> sum(static_cast<std::size_t>(scratch));
+    std::pmr::vector<float> sum(static_cast<std::size_t>(scratch), stream.scratch());
     for (std::int64_t i = begin; i < end; ++i) {
       body(static_cast<int>(i / rows), static_cast<int>(i % rows), sum.data());
     }

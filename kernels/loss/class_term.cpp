@@ -78,6 +78,7 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 #include <algorithm>
+#include <memory_resource>
 #include <vector>
 
 #include "boxcar/runtime/parallel/parallel_for.h"
@@ -90,8 +91,8 @@ HWY_EXPORT(block_term);
 constexpr std::int64_t kBlockValues = 1 << 13;  // logits whose terms are added up before they go to a slot
 
 /// Class weights as they lie beside the logits of `pixels` pixels; empty without weights.
-std::vector<float> repeated(const float* weights, std::int64_t classes, std::int64_t pixels) {
-  std::vector<float> out;
+std::pmr::vector<float> repeated(Stream& stream, const float* weights, std::int64_t classes, std::int64_t pixels) {
+  std::pmr::vector<float> out(stream.scratch());
   for (std::int64_t p = 0; weights && p < pixels; ++p) out.insert(out.end(), weights, weights + classes);
   return out;
 }
@@ -102,8 +103,8 @@ double background_class_term(Stream& stream, const TensorView& logits, const flo
                              const TensorView& grad) {
   const std::int64_t classes = logits.c, pixels = logits.pixels();
   const std::int64_t block = kBlockValues / classes + 1, blocks = (pixels + block - 1) / block;
-  const std::vector<float> pattern = repeated(weights, classes, std::min(block, pixels));
-  std::vector<double> sums(static_cast<std::size_t>(blocks));
+  const std::pmr::vector<float> pattern = repeated(stream, weights, classes, std::min(block, pixels));
+  std::pmr::vector<double> sums(static_cast<std::size_t>(blocks), stream.scratch());
   parallel_for(stream.threads(), blocks, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t b = begin; b < end; ++b) {
       const std::int64_t first = b * block * classes, count = std::min(block, pixels - b * block) * classes;

@@ -54,9 +54,9 @@ AnchorPrediction DetectionMaps::prediction(int image, std::int64_t anchor, int l
   return {{b.x1 * p.stride, b.y1 * p.stride, b.x2 * p.stride, b.y2 * p.stride}, sigmoid(logits(image, p)[label])};
 }
 
-std::vector<std::vector<GroundTruth>> read_targets(const char* op, const TensorView& targets, int images, int classes,
-                                                   const AnchorGrid& grid, bool normalised) {
-  std::vector<std::vector<GroundTruth>> truths(static_cast<std::size_t>(images));
+GroundTruths read_targets(Stream& stream, const char* op, const TensorView& targets, int images, int classes,
+                          const AnchorGrid& grid, bool normalised) {
+  GroundTruths truths(static_cast<std::size_t>(images), stream.scratch());
   if (targets.w == 0) return truths;
   check_map(op, "targets", targets, {1, 1, targets.w, 6});
   for (int r = 0; r < targets.w; ++r) {

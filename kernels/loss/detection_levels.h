@@ -1,6 +1,7 @@
 // The raw maps of a detection head and the table of ground truths, as ops take them.
 #pragma once
 
+#include <memory_resource>
 #include <vector>
 
 #include "boxcar/kernels/assign/image_assigner.h"
@@ -49,12 +50,15 @@ class DetectionMaps {
   int reg_max_;
 };
 
+/// Objects of every image of a batch; temporary.
+using GroundTruths = std::pmr::vector<std::pmr::vector<GroundTruth>>;
+
 /// Ground truths of every image, in the order of the table. Rows are (image, class, ...) with a box of four
 /// numbers: centre, width, height as fractions of the input where `normalised`, corners in pixels otherwise.
 /// A row whose image is negative is padding. Throws ShapeError for a table that is not [1,1,M,6] f32 and
 /// DataError, naming the row, for an image or class that is no integer in range.
-std::vector<std::vector<GroundTruth>> read_targets(const char* op, const TensorView& targets, int images, int classes,
-                                                   const AnchorGrid& grid, bool normalised);
+GroundTruths read_targets(Stream& stream, const char* op, const TensorView& targets, int images, int classes,
+                          const AnchorGrid& grid, bool normalised);
 
 /// Throws ArgumentError unless both cuts keep at least one anchor.
 void check_options(const char* op, const AssignOptions& options);

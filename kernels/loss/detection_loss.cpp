@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <memory_resource>
+#include <span>
 
 #include "boxcar/kernels/activation/activation_math.h"
 #include "boxcar/kernels/common/dispatch.h"
@@ -56,7 +58,7 @@ class LossPass {
   /// Every anchor and class with target 0; box gradients are cleared.
   Terms background(Stream& stream) const;
   /// What the matches of one image change.
-  Terms image(int image, const std::vector<GroundTruth>& truths, const std::vector<AnchorMatch>& matches) const;
+  Terms image(int image, std::span<const GroundTruth> truths, std::span<const AnchorMatch> matches) const;
 
  private:
   double class_change(int image, const AnchorPoint& p, int label, float score) const;
@@ -84,8 +86,7 @@ Terms LossPass::background(Stream& stream) const {
   return terms;
 }
 
-Terms LossPass::image(int image, const std::vector<GroundTruth>& truths,
-                      const std::vector<AnchorMatch>& matches) const {
+Terms LossPass::image(int image, std::span<const GroundTruth> truths, std::span<const AnchorMatch> matches) const {
   Terms terms;
   for (const AnchorMatch& m : matches) {
     if (m.score == 0.0f) continue;  // a filler: weight 0 in every term
@@ -150,19 +151,18 @@ double LossPass::l1(const AnchorPoint& p, const float* raw, const std::array<flo
   return sum / 4;
 }
 
-using Matches = std::vector<std::vector<AnchorMatch>>;
+using Matches = std::pmr::vector<std::pmr::vector<AnchorMatch>>;
 
 /// Matches of every image, and max(1, sum of their scores).
-double assign(Stream& stream, const DetectionLossArgs& args, const DetectionMaps& maps,
-              const std::vector<std::vector<GroundTruth>>& truths, Matches& matches) {
-  matches.resize(truths.size());
+double assign(Stream& stream, const DetectionLossArgs& args, const DetectionMaps& maps, const GroundTruths& truths,
+              Matches& matches) {
   parallel_for(stream.threads(), static_cast<std::int64_t>(truths.size()), 1,
                [&](std::int64_t begin, std::int64_t end) {
                  for (std::int64_t i = begin; i < end; ++i) {
                    const auto ask = [&](std::int64_t anchor, int label) {
                      return maps.prediction(static_cast<int>(i), anchor, label);
                    };
-                   matches[i] = assign_image(maps.grid(), truths[i], args.assign, ask);
+                   matches[i] = assign_image(maps.grid(), truths[i], args.assign, ask, stream.scratch());
                  }
                });
   double sum = 0.0;
@@ -188,12 +188,12 @@ namespace cpu {
 void detection_loss(Stream& stream, const DetectionLossArgs& args) {
   const DetectionMaps maps(kOp, args.levels, args.reg_max);
   check_args(args, maps);
-  const auto truths = read_targets(kOp, args.targets, maps.images(), maps.classes(), maps.grid(), true);
-  Matches matches;
+  const auto truths = read_targets(stream, kOp, args.targets, maps.images(), maps.classes(), maps.grid(), true);
+  Matches matches(truths.size(), stream.scratch());
   const double score_sum = assign(stream, args, maps, truths, matches);
   const LossPass pass(args, maps, score_sum);
   Terms sum = pass.background(stream);
-  std::vector<Terms> per_image(truths.size());
+  std::pmr::vector<Terms> per_image(truths.size(), stream.scratch());
   parallel_for(stream.threads(), maps.images(), 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) per_image[i] = pass.image(static_cast<int>(i), truths[i], matches[i]);
   });

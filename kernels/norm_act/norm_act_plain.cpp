@@ -1,5 +1,7 @@
 #include "boxcar/kernels/norm_act/norm_act_plain.h"
 
+#include <memory_resource>
+#include <span>
 #include <vector>
 
 #include "boxcar/kernels/common/dispatch.h"
@@ -14,7 +16,8 @@ namespace {
 // Moments of a block's rows for every channel: its mean first, then the distances from it. Their
 // sum would be 0 but for rounding: it corrects the mean, which may lie far from zero.
 template <class T>
-void block_moments(Rows<const T> z, std::int64_t begin, std::int64_t end, int channels, float* mean, float* m2) {
+void block_moments(Stream& stream, Rows<const T> z, std::int64_t begin, std::int64_t end, int channels, float* mean,
+                   float* m2) {
   for (int c = 0; c < channels; ++c) mean[c] = m2[c] = 0;
   for (std::int64_t r = begin; r < end; ++r) {
     const T* row = z.row(r);
@@ -22,7 +25,7 @@ void block_moments(Rows<const T> z, std::int64_t begin, std::int64_t end, int ch
   }
   const auto rows = static_cast<float>(end - begin);
   for (int c = 0; c < channels; ++c) mean[c] /= rows;
-  std::vector<float> left(static_cast<std::size_t>(channels));
+  std::pmr::vector<float> left(static_cast<std::size_t>(channels), stream.scratch());
   for (std::int64_t r = begin; r < end; ++r) {
     const T* row = z.row(r);
     for (int c = 0; c < channels; ++c) {
@@ -42,19 +45,19 @@ template <class T>
 void batch_statistics(Stream& stream, const NormActForwardArgs& args) {
   const int channels = args.z.c;
   const RowBlocks blocks(args.z.pixels(), channels);
-  std::vector<float> parts(static_cast<std::size_t>(blocks.count()) * 2 * static_cast<std::size_t>(channels));
+  std::pmr::vector<float> parts(static_cast<std::size_t>(blocks.count() * 2 * channels), stream.scratch());
   const auto z = rows_of<const T>(args.z);
   parallel_for(stream.threads(), blocks.count(), 1, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t b = first; b < last; ++b) {
       float* part = parts.data() + b * 2 * channels;
-      block_moments(z, blocks.begin(b), blocks.end(b), channels, part, part + channels);
+      block_moments(stream, z, blocks.begin(b), blocks.end(b), channels, part, part + channels);
     }
   });
-  save_batch_statistics(args, blocks, parts);
+  save_batch_statistics(stream, args, blocks, parts);
 }
 
-std::vector<ChannelNorm> channel_norms(const Norm& norm, const float* mean_rstd, int channels) {
-  std::vector<ChannelNorm> norms;
+std::pmr::vector<ChannelNorm> channel_norms(Stream& stream, const Norm& norm, const float* mean_rstd, int channels) {
+  std::pmr::vector<ChannelNorm> norms(stream.scratch());
   norms.reserve(static_cast<std::size_t>(channels));
   for (int c = 0; c < channels; ++c) {
     norms.push_back({mean_rstd[c], mean_rstd[channels + c], norm.gamma[c], norm.beta[c]});
@@ -63,7 +66,7 @@ std::vector<ChannelNorm> channel_norms(const Norm& norm, const float* mean_rstd,
 }
 
 template <class T>
-void apply_row(const NormActForwardArgs& args, const std::vector<ChannelNorm>& norms, std::int64_t r) {
+void apply_row(const NormActForwardArgs& args, std::span<const ChannelNorm> norms, std::int64_t r) {
   const T* z = rows_of<const T>(args.z).row(r);
   const T* residual = args.residual ? rows_of<const T>(*args.residual).row(r) : nullptr;
   for (const Destination& d : args.to) {
@@ -85,7 +88,7 @@ void norm_act_forward(Stream& stream, const NormActForwardArgs& args) {
     } else {
       save_running_statistics(args);
     }
-    const auto norms = channel_norms(args.norm, args.saved_mean_rstd, args.z.c);
+    const auto norms = channel_norms(stream, args.norm, args.saved_mean_rstd, args.z.c);
     const RowBlocks blocks(args.z.pixels(), args.z.c);
     parallel_for(stream.threads(), args.z.pixels(), blocks.rows(), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t r = begin; r < end; ++r) apply_row<T>(args, norms, r);
@@ -108,8 +111,8 @@ void gather_row(const GradPieces& pieces, std::int64_t r, int channels, float* d
 
 // g = dy * act'(norm(z)) and z_hat of a row, in place of dy.
 template <class T>
-void activation_grad_row(const NormActBackwardArgs& args, const std::vector<ChannelNorm>& norms, std::int64_t r,
-                         float* g, float* zhat) {
+void activation_grad_row(const NormActBackwardArgs& args, std::span<const ChannelNorm> norms, std::int64_t r, float* g,
+                         float* zhat) {
   const T* z = rows_of<const T>(args.z).row(r);
   for (int c = 0; c < args.z.c; ++c) {
     const ChannelNorm& norm = norms[static_cast<std::size_t>(c)];
@@ -120,14 +123,14 @@ void activation_grad_row(const NormActBackwardArgs& args, const std::vector<Chan
 
 // Sums over the batch [2, C]: of g, then of g * z_hat.
 template <class T>
-std::vector<float> backward_sums(Stream& stream, const NormActBackwardArgs& args,
-                                 const std::vector<ChannelNorm>& norms) {
+std::pmr::vector<float> backward_sums(Stream& stream, const NormActBackwardArgs& args,
+                                      std::span<const ChannelNorm> norms) {
   const int channels = args.z.c;
   const auto width = static_cast<std::size_t>(channels);
   const RowBlocks blocks(args.z.pixels(), channels);
-  std::vector<float> parts(static_cast<std::size_t>(blocks.count()) * 2 * width);
+  std::pmr::vector<float> parts(static_cast<std::size_t>(blocks.count()) * 2 * width, stream.scratch());
   parallel_for(stream.threads(), blocks.count(), 1, [&](std::int64_t first, std::int64_t last) {
-    std::vector<float> g(width), zhat(width);
+    std::pmr::vector<float> g(width, stream.scratch()), zhat(width, stream.scratch());
     for (std::int64_t b = first; b < last; ++b) {
       float* part = parts.data() + b * 2 * channels;
       for (std::int64_t r = blocks.begin(b); r < blocks.end(b); ++r) {
@@ -140,22 +143,22 @@ std::vector<float> backward_sums(Stream& stream, const NormActBackwardArgs& args
       }
     }
   });
-  return sum_of_parts(parts, blocks.count(), 2 * width);
+  return sum_of_parts(stream, parts, blocks.count(), 2 * width);
 }
 
 }  // namespace
 
 void norm_act_backward(Stream& stream, const NormActBackwardArgs& args) {
-  const auto norms = channel_norms(args.norm, args.saved_mean_rstd, args.z.c);
+  const auto norms = channel_norms(stream, args.norm, args.saved_mean_rstd, args.z.c);
   with_float_type("norm_act_backward", args.z.dtype, [&]<class T>(T) {
-    std::vector<float> sums = backward_sums<T>(stream, args, norms);
+    std::pmr::vector<float> sums = backward_sums<T>(stream, args, norms);
     write_parameter_grads(args, sums);
     const auto pixels = static_cast<float>(args.z.pixels());
     for (float& sum : sums) sum = args.norm.batch_stats ? sum / pixels : 0.0f;
     const auto width = static_cast<std::size_t>(args.z.c);
     const RowBlocks blocks(args.z.pixels(), args.z.c);
     parallel_for(stream.threads(), args.z.pixels(), blocks.rows(), [&](std::int64_t begin, std::int64_t end) {
-      std::vector<float> g(width), zhat(width);
+      std::pmr::vector<float> g(width, stream.scratch()), zhat(width, stream.scratch());
       for (std::int64_t r = begin; r < end; ++r) {
         gather_row<T>(args.from, r, args.z.c, g.data());
         activation_grad_row<T>(args, norms, r, g.data(), zhat.data());

@@ -6,12 +6,14 @@
 #include <hwy/highway.h>
 
 #include <algorithm>
+#include <memory_resource>
 #include <type_traits>
 #include <vector>
 
 #include "boxcar/kernels/common/simd-inl.h"
 #include "boxcar/kernels/norm_act/norm_act.h"
 #include "boxcar/kernels/norm_act/norm_pattern.h"
+#include "boxcar/kernels/norm_act/row_blocks.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace boxcar::kernels {
@@ -45,10 +47,10 @@ void sum_rows(const GradPieces& pieces, std::int64_t first, std::int64_t rows, s
 template <class T>
 class Gradient {
  public:
-  Gradient(const GradPieces& pieces, const Period& period)
+  Gradient(Stream& stream, const GradPieces& pieces, const Period& period)
       : pieces_(pieces),
         channels_(period.channels),
-        buffer_(in_place() ? 0 : static_cast<std::size_t>(period.chunk())) {}
+        buffer_(in_place() ? 0 : static_cast<std::size_t>(period.chunk()), stream.scratch()) {}
 
   const float* rows(std::int64_t first, std::int64_t count) {
     if (in_place()) return rows_of<const float>(pieces_[0].from).row(first);
@@ -63,7 +65,7 @@ class Gradient {
 
   const GradPieces& pieces_;
   std::int64_t channels_;
-  std::vector<float> buffer_;
+  std::pmr::vector<float> buffer_;
 };
 
 template <ActKind kAct, class D>
@@ -79,8 +81,8 @@ HWY_INLINE hn::Vec<D> times_activation_grad(D d, hn::Vec<D> dy, hn::Vec<D> x) {
 // Adds g and g * z_hat of a chunk that starts with a period to sums [2, period].
 template <ActKind kAct, class T>
 void reduce_chunk(const NormPattern& norm, const T* z, const float* dy, std::int64_t count, float* sums) {
-  const float *mean = norm.mean.data(), *rstd = norm.rstd.data();
-  const float *gamma = norm.gamma.data(), *beta = norm.beta.data();
+  const float *mean = norm.mean, *rstd = norm.rstd;
+  const float *gamma = norm.gamma, *beta = norm.beta;
   float *sums_g = sums, *sums_gz = sums + norm.period.size;
   for (std::int64_t i = 0; i < count; i += norm.period.size) {
     for_vectors(std::min(norm.period.size, count - i), [&](auto d, std::int64_t j) HWY_ATTR {
@@ -96,8 +98,8 @@ void reduce_chunk(const NormPattern& norm, const T* z, const float* dy, std::int
 // dz = gamma * rstd * (g - mean(g) - z_hat * mean(g * z_hat)); means [2, period]. dz may be dy.
 template <ActKind kAct, class T>
 void apply_chunk(const NormPattern& norm, const float* means, const T* z, const float* dy, std::int64_t count, T* dz) {
-  const float *mean = norm.mean.data(), *rstd = norm.rstd.data();
-  const float *gamma = norm.gamma.data(), *beta = norm.beta.data();
+  const float *mean = norm.mean, *rstd = norm.rstd;
+  const float *gamma = norm.gamma, *beta = norm.beta;
   const float *mean_g = means, *mean_gz = means + norm.period.size;
   for (std::int64_t i = 0; i < count; i += norm.period.size) {
     for_vectors(std::min(norm.period.size, count - i), [&](auto d, std::int64_t j) HWY_ATTR {
@@ -124,13 +126,12 @@ HWY_INLINE void with_activation(Act act, F&& f) {
   }
 }
 
-// Sums of a block [2, C]. Three or more pieces of floats are added up but once: their sum waits in dz.
+// Adds the sums of some rows to sums [2, period]. Three or more pieces of floats are added up but once: their sum waits
+// in dz.
 template <class T>
-void reduce(const NormActBackwardArgs& args, const NormPattern& norm, std::int64_t begin, std::int64_t end,
-            float* part) {
+void reduce_rows(const NormActBackwardArgs& args, const NormPattern& norm, Gradient<T>& gradient, std::int64_t begin,
+                 std::int64_t end, float* sums) {
   const Period& period = norm.period;
-  Gradient<T> gradient(args.from, period);
-  std::vector<float> sums(static_cast<std::size_t>(2 * period.size));
   for (std::int64_t first = begin; first < end; first += period.chunk_rows) {
     const std::int64_t rows = std::min(period.chunk_rows, end - first), count = rows * period.channels;
     const float* dy = gradient.rows(first, rows);
@@ -138,21 +139,36 @@ void reduce(const NormActBackwardArgs& args, const NormPattern& norm, std::int64
       if (args.from.size() > 2) std::copy_n(dy, count, rows_of<float>(args.dz).row(first));
     }
     const T* z = rows_of<const T>(args.z).row(first);
-    with_activation(args.act, [&](auto act) HWY_ATTR { reduce_chunk<act()>(norm, z, dy, count, sums.data()); });
+    with_activation(args.act, [&](auto act) HWY_ATTR { reduce_chunk<act()>(norm, z, dy, count, sums); });
   }
-  for (std::int64_t i = 0; i < period.size; i += period.channels) {
-    add_row(sums.data() + i, period.channels, part);
-    add_row(sums.data() + period.size + i, period.channels, part + period.channels);
+}
+
+// Adds the sums of each block from `first` to `last` - 1 to parts [blocks, 2, C].
+template <class T>
+void reduce(Stream& stream, const NormActBackwardArgs& args, const NormPattern& norm, std::int64_t first,
+            std::int64_t last, float* parts) {
+  const Period& period = norm.period;
+  const RowBlocks blocks(args.z.pixels(), period.channels);
+  Gradient<T> gradient(stream, args.from, period);
+  std::pmr::vector<float> sums(static_cast<std::size_t>(2 * period.size), stream.scratch());
+  for (std::int64_t b = first; b < last; ++b) {
+    std::fill(sums.begin(), sums.end(), 0.0f);
+    reduce_rows(args, norm, gradient, blocks.begin(b), blocks.end(b), sums.data());
+    float* part = parts + b * 2 * period.channels;
+    for (std::int64_t i = 0; i < period.size; i += period.channels) {
+      add_row(sums.data() + i, period.channels, part);
+      add_row(sums.data() + period.size + i, period.channels, part + period.channels);
+    }
   }
 }
 
 template <class T>
-void apply(const NormActBackwardArgs& args, const NormPattern& norm, const float* means, std::int64_t begin,
-           std::int64_t end) {
+void apply(Stream& stream, const NormActBackwardArgs& args, const NormPattern& norm, const float* means,
+           std::int64_t begin, std::int64_t end) {
   const Period& period = norm.period;
   const bool summed = std::is_same_v<T, float> && args.from.size() > 2;
   const GradPieces from = summed ? GradPieces{{{0, args.z.c}, args.dz}} : args.from;
-  Gradient<T> gradient(from, period);
+  Gradient<T> gradient(stream, from, period);
   for (std::int64_t first = begin; first < end; first += period.chunk_rows) {
     const std::int64_t rows = std::min(period.chunk_rows, end - first);
     const float* dy = gradient.rows(first, rows);
@@ -164,8 +180,8 @@ void apply(const NormActBackwardArgs& args, const NormPattern& norm, const float
 }
 
 template <class T>
-void sum(const SumPiecesArgs& args, const Period& period, std::int64_t begin, std::int64_t end) {
-  Gradient<T> gradient(args.from, period);
+void sum(Stream& stream, const SumPiecesArgs& args, const Period& period, std::int64_t begin, std::int64_t end) {
+  Gradient<T> gradient(stream, args.from, period);
   for (std::int64_t first = begin; first < end; first += period.chunk_rows) {
     const std::int64_t rows = std::min(period.chunk_rows, end - first);
     copy_row(gradient.rows(first, rows), rows * period.channels, rows_of<T>(args.to).row(first));
@@ -174,21 +190,22 @@ void sum(const SumPiecesArgs& args, const Period& period, std::int64_t begin, st
 
 }  // namespace
 
-void reduce_rows(const NormActBackwardArgs& args, const NormPattern& norm, std::int64_t begin, std::int64_t end,
-                 float* part) {
-  if (args.z.dtype == DType::kF32) return reduce<float>(args, norm, begin, end, part);
-  reduce<bfloat16>(args, norm, begin, end, part);
+void reduce_blocks(Stream& stream, const NormActBackwardArgs& args, const NormPattern& norm, std::int64_t first,
+                   std::int64_t last, float* parts) {
+  if (args.z.dtype == DType::kF32) return reduce<float>(stream, args, norm, first, last, parts);
+  reduce<bfloat16>(stream, args, norm, first, last, parts);
 }
 
-void apply_grad_rows(const NormActBackwardArgs& args, const NormPattern& norm, const float* means, std::int64_t begin,
-                     std::int64_t end) {
-  if (args.z.dtype == DType::kF32) return apply<float>(args, norm, means, begin, end);
-  apply<bfloat16>(args, norm, means, begin, end);
+void apply_grad_rows(Stream& stream, const NormActBackwardArgs& args, const NormPattern& norm, const float* means,
+                     std::int64_t begin, std::int64_t end) {
+  if (args.z.dtype == DType::kF32) return apply<float>(stream, args, norm, means, begin, end);
+  apply<bfloat16>(stream, args, norm, means, begin, end);
 }
 
-void sum_piece_rows(const SumPiecesArgs& args, const Period& period, std::int64_t begin, std::int64_t end) {
-  if (args.to.dtype == DType::kF32) return sum<float>(args, period, begin, end);
-  sum<bfloat16>(args, period, begin, end);
+void sum_piece_rows(Stream& stream, const SumPiecesArgs& args, const Period& period, std::int64_t begin,
+                    std::int64_t end) {
+  if (args.to.dtype == DType::kF32) return sum<float>(stream, args, period, begin, end);
+  sum<bfloat16>(stream, args, period, begin, end);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -204,37 +221,35 @@ HWY_AFTER_NAMESPACE();
 namespace boxcar::kernels {
 namespace {
 
-HWY_EXPORT(reduce_rows);
+HWY_EXPORT(reduce_blocks);
 HWY_EXPORT(apply_grad_rows);
 HWY_EXPORT(sum_piece_rows);
 
-std::vector<float> backward_sums(Stream& stream, const NormActBackwardArgs& args, const cpu::simd::NormPattern& norm) {
+std::pmr::vector<float> backward_sums(Stream& stream, const NormActBackwardArgs& args,
+                                      const cpu::simd::NormPattern& norm) {
   const std::int64_t width = 2 * norm.period.channels;
   const RowBlocks blocks(args.z.pixels(), norm.period.channels);
-  std::vector<float> parts(static_cast<std::size_t>(blocks.count() * width));
+  std::pmr::vector<float> parts(static_cast<std::size_t>(blocks.count() * width), stream.scratch());
   parallel_for(stream.threads(), blocks.count(), 1, [&](std::int64_t first, std::int64_t last) {
-    for (std::int64_t b = first; b < last; ++b) {
-      HWY_DYNAMIC_DISPATCH(reduce_rows)(args, norm, blocks.begin(b), blocks.end(b), parts.data() + b * width);
-    }
+    HWY_DYNAMIC_DISPATCH(reduce_blocks)(stream, args, norm, first, last, parts.data());
   });
-  return cpu::sum_of_parts(parts, blocks.count(), static_cast<std::size_t>(width));
+  return cpu::sum_of_parts(stream, parts, blocks.count(), static_cast<std::size_t>(width));
 }
 
 }  // namespace
 
 void cpu::simd::norm_act_backward(Stream& stream, const NormActBackwardArgs& args) {
   with_float_type("norm_act_backward", args.z.dtype, [](auto) {});  // refuses other types
-  const NormPattern norm(args.norm, args.saved_mean_rstd, args.z.c);
-  std::vector<float> sums = backward_sums(stream, args, norm);
+  const NormPattern norm(stream, args.norm, args.saved_mean_rstd, args.z.c);
+  std::pmr::vector<float> sums = backward_sums(stream, args, norm);
   write_parameter_grads(args, sums);
   const auto pixels = static_cast<float>(args.z.pixels());
   for (float& sum : sums) sum = args.norm.batch_stats ? sum / pixels : 0.0f;
-  std::vector<float> means = norm.period.repeated(sums.data());
-  const std::vector<float> means_gz = norm.period.repeated(sums.data() + args.z.c);
-  means.insert(means.end(), means_gz.begin(), means_gz.end());
+  std::pmr::vector<float> means(static_cast<std::size_t>(2 * norm.period.size), stream.scratch());
+  norm.period.repeat(sums.data() + args.z.c, norm.period.repeat(sums.data(), means.data()));
   const RowBlocks blocks(args.z.pixels(), args.z.c);
   parallel_for(stream.threads(), args.z.pixels(), blocks.rows(), [&](std::int64_t begin, std::int64_t end) {
-    HWY_DYNAMIC_DISPATCH(apply_grad_rows)(args, norm, means.data(), begin, end);
+    HWY_DYNAMIC_DISPATCH(apply_grad_rows)(stream, args, norm, means.data(), begin, end);
   });
 }
 
@@ -243,7 +258,7 @@ void cpu::simd::sum_pieces(Stream& stream, const SumPiecesArgs& args) {
   const Period period(args.to.c);
   const RowBlocks blocks(args.to.pixels(), args.to.c);
   parallel_for(stream.threads(), args.to.pixels(), blocks.rows(), [&](std::int64_t begin, std::int64_t end) {
-    HWY_DYNAMIC_DISPATCH(sum_piece_rows)(args, period, begin, end);
+    HWY_DYNAMIC_DISPATCH(sum_piece_rows)(stream, args, period, begin, end);
   });
 }
 

@@ -6,6 +6,7 @@
 #include <hwy/highway.h>
 
 #include <algorithm>
+#include <memory_resource>
 #include <vector>
 
 #include "boxcar/kernels/common/simd-inl.h"
@@ -70,8 +71,8 @@ HWY_INLINE hn::Vec<D> activated(D d, hn::Vec<D> x) {
 // y = act(norm(z)) (+ residual) of a chunk that starts with a period.
 template <ActKind kAct, class T>
 void apply_chunk(const NormPattern& norm, const T* z, const T* residual, std::int64_t count, T* y) {
-  const float *mean = norm.mean.data(), *rstd = norm.rstd.data();
-  const float *gamma = norm.gamma.data(), *beta = norm.beta.data();
+  const float *mean = norm.mean, *rstd = norm.rstd;
+  const float *gamma = norm.gamma, *beta = norm.beta;
   for (std::int64_t i = 0; i < count; i += norm.period.size) {
     for_vectors(std::min(norm.period.size, count - i), [&](auto d, std::int64_t j) HWY_ATTR {
       const auto zhat = hn::Mul(hn::Sub(load(d, z + i + j), hn::LoadU(d, mean + j)), hn::LoadU(d, rstd + j));
@@ -99,11 +100,13 @@ bool holds_all(const Destination& d, const TensorView& z) { return d.to.packed()
 // Each value is computed once, into a packed destination where there is one, and copied from there while it is in the
 // first cache.
 template <class T>
-void apply(const NormActForwardArgs& args, const NormPattern& norm, std::int64_t begin, std::int64_t end) {
+void apply(Stream& stream, const NormActForwardArgs& args, const NormPattern& norm, std::int64_t begin,
+           std::int64_t end) {
   const std::int64_t channels = args.z.c, step = norm.period.chunk_rows;
   const auto* whole = std::find_if(args.to.begin(), args.to.end(), [&](auto& d) { return holds_all(d, args.z); });
-  std::vector<T> value_buffer(static_cast<std::size_t>(norm.period.chunk()));
-  std::vector<T> residual_buffer(args.residual && !args.residual->packed() ? value_buffer.size() : 0);
+  const auto chunk = static_cast<std::size_t>(norm.period.chunk());
+  std::pmr::vector<T> value_buffer(whole != args.to.end() ? 0 : chunk, stream.scratch());
+  std::pmr::vector<T> residual_buffer(args.residual && !args.residual->packed() ? chunk : 0, stream.scratch());
   for (std::int64_t first = begin; first < end; first += step) {
     const std::int64_t rows = std::min(step, end - first);
     const T* residual = args.residual ? rows_of<const T>(*args.residual).row(first) : nullptr;
@@ -133,9 +136,10 @@ void block_moments(const TensorView& z, std::int64_t begin, std::int64_t end, co
   moments(rows_of<const bfloat16>(z).row(begin), end - begin, period, scratch, mean, m2);
 }
 
-void apply_rows(const NormActForwardArgs& args, const NormPattern& norm, std::int64_t begin, std::int64_t end) {
-  if (args.z.dtype == DType::kF32) return apply<float>(args, norm, begin, end);
-  apply<bfloat16>(args, norm, begin, end);
+void apply_rows(Stream& stream, const NormActForwardArgs& args, const NormPattern& norm, std::int64_t begin,
+                std::int64_t end) {
+  if (args.z.dtype == DType::kF32) return apply<float>(stream, args, norm, begin, end);
+  apply<bfloat16>(stream, args, norm, begin, end);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -158,15 +162,15 @@ void batch_statistics(Stream& stream, const NormActForwardArgs& args) {
   const std::int64_t channels = args.z.c;
   const RowBlocks blocks(args.z.pixels(), channels);
   const cpu::simd::Period period(channels);
-  std::vector<float> parts(static_cast<std::size_t>(blocks.count() * 2 * channels));
+  std::pmr::vector<float> parts(static_cast<std::size_t>(blocks.count() * 2 * channels), stream.scratch());
   parallel_for(stream.threads(), blocks.count(), 1, [&](std::int64_t first, std::int64_t last) {
-    std::vector<float> scratch(static_cast<std::size_t>(4 * period.size));
+    std::pmr::vector<float> scratch(static_cast<std::size_t>(4 * period.size), stream.scratch());
     for (std::int64_t b = first; b < last; ++b) {
       HWY_DYNAMIC_DISPATCH(block_moments)
       (args.z, blocks.begin(b), blocks.end(b), period, scratch.data(), parts.data() + b * 2 * channels);
     }
   });
-  cpu::save_batch_statistics(args, blocks, parts);
+  cpu::save_batch_statistics(stream, args, blocks, parts);
 }
 
 }  // namespace
@@ -178,10 +182,10 @@ void cpu::simd::norm_act_forward(Stream& stream, const NormActForwardArgs& args)
   } else {
     save_running_statistics(args);
   }
-  const NormPattern norm(args.norm, args.saved_mean_rstd, args.z.c);
+  const NormPattern norm(stream, args.norm, args.saved_mean_rstd, args.z.c);
   const RowBlocks blocks(args.z.pixels(), args.z.c);
   parallel_for(stream.threads(), args.z.pixels(), blocks.rows(), [&](std::int64_t begin, std::int64_t end) {
-    HWY_DYNAMIC_DISPATCH(apply_rows)(args, norm, begin, end);
+    HWY_DYNAMIC_DISPATCH(apply_rows)(stream, args, norm, begin, end);
   });
 }
 

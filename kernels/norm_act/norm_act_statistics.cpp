@@ -6,10 +6,12 @@
 
 namespace boxcar::kernels::cpu {
 
-void save_batch_statistics(const NormActForwardArgs& args, const RowBlocks& blocks, const std::vector<float>& parts) {
+void save_batch_statistics(Stream& stream, const NormActForwardArgs& args, const RowBlocks& blocks,
+                           std::span<const float> parts) {
   const auto channels = static_cast<std::size_t>(args.z.c);
   // Blocks outside, channels inside: the loop over channels is one for vector instructions.
-  std::vector<float> all(parts.begin(), parts.begin() + static_cast<std::ptrdiff_t>(2 * channels));
+  std::pmr::vector<float> all(parts.begin(), parts.begin() + static_cast<std::ptrdiff_t>(2 * channels),
+                              stream.scratch());
   float *mean = all.data(), *m2 = mean + channels;
   auto rows = static_cast<float>(blocks.end(0));
   for (std::int64_t b = 1; b < blocks.count(); ++b) {
@@ -40,8 +42,9 @@ void save_running_statistics(const NormActForwardArgs& args) {
   }
 }
 
-std::vector<float> sum_of_parts(const std::vector<float>& parts, std::int64_t blocks, std::size_t width) {
-  std::vector<float> sums(width);
+std::pmr::vector<float> sum_of_parts(Stream& stream, std::span<const float> parts, std::int64_t blocks,
+                                     std::size_t width) {
+  std::pmr::vector<float> sums(width, stream.scratch());
   for (std::int64_t b = 0; b < blocks; ++b) {
     const float* part = parts.data() + static_cast<std::size_t>(b) * width;
     for (std::size_t i = 0; i < width; ++i) sums[i] += part[i];
@@ -49,7 +52,7 @@ std::vector<float> sum_of_parts(const std::vector<float>& parts, std::int64_t bl
   return sums;
 }
 
-void write_parameter_grads(const NormActBackwardArgs& args, const std::vector<float>& sums) {
+void write_parameter_grads(const NormActBackwardArgs& args, std::span<const float> sums) {
   const bool add = args.mode == GradMode::kAdd;
   const auto channels = static_cast<std::size_t>(args.z.c);
   for (std::size_t c = 0; c < channels; ++c) {

@@ -1,6 +1,8 @@
 // What the plain and the vector code of normalisation share: from sums over blocks of rows to statistics and gradients.
 #pragma once
 
+#include <memory_resource>
+#include <span>
 #include <vector>
 
 #include "boxcar/kernels/norm_act/norm_act.h"
@@ -10,15 +12,17 @@ namespace boxcar::kernels::cpu {
 
 /// Merges moments in block order; parts [blocks, 2, C]: means, then sums of squared distances from them. Writes
 /// saved_mean_rstd and updates the running statistics.
-void save_batch_statistics(const NormActForwardArgs& args, const RowBlocks& blocks, const std::vector<float>& parts);
+void save_batch_statistics(Stream& stream, const NormActForwardArgs& args, const RowBlocks& blocks,
+                           std::span<const float> parts);
 
 /// saved_mean_rstd from the running statistics.
 void save_running_statistics(const NormActForwardArgs& args);
 
 /// Sum over blocks, in their order, of parts [blocks, width].
-std::vector<float> sum_of_parts(const std::vector<float>& parts, std::int64_t blocks, std::size_t width);
+std::pmr::vector<float> sum_of_parts(Stream& stream, std::span<const float> parts, std::int64_t blocks,
+                                     std::size_t width);
 
 /// Writes or adds to dgamma and dbeta; sums [2, C]: of g, then of g * z_hat.
-void write_parameter_grads(const NormActBackwardArgs& args, const std::vector<float>& sums);
+void write_parameter_grads(const NormActBackwardArgs& args, std::span<const float> sums);
 
 }  // namespace boxcar::kernels::cpu

@@ -23,19 +23,21 @@ Period::Period(std::int64_t channels_)
       size(period_size(channels_)),
       chunk_rows(size / channels_ * std::max<std::int64_t>(1, kChunk / size)) {}
 
-std::vector<float> Period::repeated(const float* values) const {
-  std::vector<float> out;
-  out.reserve(static_cast<std::size_t>(size));
-  for (std::int64_t i = 0; i < size; i += channels) out.insert(out.end(), values, values + channels);
-  return out;
+float* Period::repeat(const float* values, float* to) const {
+  for (std::int64_t i = 0; i < size; i += channels) to = std::copy_n(values, channels, to);
+  return to;
 }
 
-NormPattern::NormPattern(const Norm& norm, const float* mean_rstd, std::int64_t channels)
+NormPattern::NormPattern(Stream& stream, const Norm& norm, const float* mean_rstd, std::int64_t channels)
     : period(channels),
-      mean(period.repeated(mean_rstd)),
-      rstd(period.repeated(mean_rstd + channels)),
-      gamma(period.repeated(norm.gamma)),
-      beta(period.repeated(norm.beta)) {}
+      values(static_cast<std::size_t>(4 * period.size), stream.scratch()),
+      mean(values.data()),
+      rstd(mean + period.size),
+      gamma(rstd + period.size),
+      beta(gamma + period.size) {
+  float* to = values.data();
+  for (const float* from : {mean_rstd, mean_rstd + channels, norm.gamma, norm.beta}) to = period.repeat(from, to);
+}
 
 bool has_activation(Act act) {
   return act.kind == ActKind::kIdentity || act.kind == ActKind::kSilu || act.kind == ActKind::kRelu;

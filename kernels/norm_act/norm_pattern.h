@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory_resource>
 #include <vector>
 
 #include "boxcar/kernels/norm_act/norm_act.h"
@@ -16,16 +17,19 @@ struct Period {
 
   explicit Period(std::int64_t channels);
   std::int64_t chunk() const { return chunk_rows * channels; }
-  /// values [channels], again and again.
-  std::vector<float> repeated(const float* values) const;
+  /// Writes values [channels] to [size], again and again; returns the end.
+  float* repeat(const float* values, float* to) const;
 };
 
 /// What normalises, each [period.size].
 struct NormPattern {
   Period period;
-  std::vector<float> mean, rstd, gamma, beta;
+  std::pmr::vector<float> values;  // all four, one after the other
+  const float *mean, *rstd, *gamma, *beta;
 
-  NormPattern(const Norm& norm, const float* mean_rstd, std::int64_t channels);
+  NormPattern(Stream& stream, const Norm& norm, const float* mean_rstd, std::int64_t channels);
+  NormPattern(const NormPattern&) = delete;  // a copy would point into this one
+  NormPattern& operator=(const NormPattern&) = delete;
 };
 
 }  // namespace boxcar::kernels::cpu::simd

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory_resource>
 #include <span>
 #include <vector>
 
@@ -20,8 +21,8 @@ struct FlatBlock {
 
 /// range_of(ranges[i]) is a FlatRange. Order and borders follow from the ranges alone.
 template <class T, class F>
-std::vector<FlatBlock> flat_blocks(std::span<const T> ranges, F&& range_of) {
-  std::vector<FlatBlock> blocks;
+std::pmr::vector<FlatBlock> flat_blocks(Stream& stream, std::span<const T> ranges, F&& range_of) {
+  std::pmr::vector<FlatBlock> blocks(stream.scratch());
   for (int i = 0; i < static_cast<int>(ranges.size()); ++i) {
     const FlatRange r = range_of(ranges[i]);
     for (std::int64_t at = 0; at < r.count; at += kFlatBlock) {
@@ -31,8 +32,8 @@ std::vector<FlatBlock> flat_blocks(std::span<const T> ranges, F&& range_of) {
   return blocks;
 }
 
-inline std::vector<FlatBlock> flat_blocks(std::span<const FlatRange> ranges) {
-  return flat_blocks(ranges, [](const FlatRange& r) { return r; });
+inline std::pmr::vector<FlatBlock> flat_blocks(Stream& stream, std::span<const FlatRange> ranges) {
+  return flat_blocks(stream, ranges, [](const FlatRange& r) { return r; });
 }
 
 }  // namespace boxcar::kernels

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <memory_resource>
 #include <numeric>
 #include <vector>
 
@@ -33,15 +34,16 @@ void transpose(const float* from, std::int64_t rows, std::int64_t columns, float
 /// that there is one form to write and the square products are the small ones.
 class Iteration {
  public:
-  Iteration(std::int64_t rows, std::int64_t columns)
+  /// Memory is that of `stream`.
+  Iteration(const Stream& stream, std::int64_t rows, std::int64_t columns)
       : rows_(rows),
         columns_(columns),
         long_(static_cast<int>(std::max(rows, columns))),
         short_(static_cast<int>(std::min(rows, columns))),
-        x_(std::size_t(rows) * columns),
-        next_(x_.size()),
-        q_(std::size_t(short_) * short_),
-        polynomial_(q_.size()) {}
+        x_(std::size_t(rows) * columns, stream.scratch()),
+        next_(x_.size(), stream.scratch()),
+        q_(std::size_t(short_) * short_, stream.scratch()),
+        polynomial_(q_.size(), stream.scratch()) {}
 
   void run(const float* in, float* out);
 
@@ -52,8 +54,8 @@ class Iteration {
   Stream serial_{Device::cpu(), {.threads = 1}};
   std::int64_t rows_, columns_;
   int long_, short_;
-  std::vector<float> x_, next_;        // [long][short]
-  std::vector<float> q_, polynomial_;  // [short][short]
+  std::pmr::vector<float> x_, next_;        // [long][short]
+  std::pmr::vector<float> q_, polynomial_;  // [short][short]
 };
 
 /// x = in / (|in| + 1e-7), tall.
@@ -93,7 +95,7 @@ void Iteration::run(const float* in, float* out) {
   }
 }
 
-void step_matrix(const MuonStepArgs& args, const MuonRange& range, float factor) {
+void step_matrix(const Stream& stream, const MuonStepArgs& args, const MuonRange& range, float factor) {
   const std::int64_t count = range.matrix.rows * range.matrix.columns;
   const auto mom = static_cast<float>(range.momentum), rest = static_cast<float>(1.0 - range.momentum);
   const auto lr = static_cast<float>(range.lr), decay = static_cast<float>(range.weight_decay);
@@ -101,13 +103,13 @@ void step_matrix(const MuonStepArgs& args, const MuonRange& range, float factor)
   float* p = args.values + range.offset;
   const float* g = args.grads + range.offset;
   float *u = args.momentum + range.offset, *b = args.sgd_momentum + range.offset;
-  std::vector<float> direction(static_cast<std::size_t>(count));
+  std::pmr::vector<float> direction(static_cast<std::size_t>(count), stream.scratch());
   for (std::int64_t i = 0; i < count; ++i) {
     const float gi = g[i] * factor;
     u[i] = mom * u[i] + rest * gi;
     direction[i] = mom * u[i] + rest * gi;
   }
-  Iteration(range.matrix.rows, range.matrix.columns).run(direction.data(), direction.data());
+  Iteration(stream, range.matrix.rows, range.matrix.columns).run(direction.data(), direction.data());
   for (std::int64_t i = 0; i < count; ++i) {
     p[i] -= muon_lr * direction[i];
     const float gi = g[i] * factor + decay * p[i];
@@ -117,8 +119,8 @@ void step_matrix(const MuonStepArgs& args, const MuonRange& range, float factor)
 }
 
 /// Indices by falling cost, so that no thread is left with a large matrix at the end.
-std::vector<int> by_cost(std::span<const MuonRange> ranges) {
-  std::vector<int> order(ranges.size());
+std::pmr::vector<int> by_cost(Stream& stream, std::span<const MuonRange> ranges) {
+  std::pmr::vector<int> order(ranges.size(), stream.scratch());
   std::iota(order.begin(), order.end(), 0);
   const auto cost = [&](int i) {
     const MuonMatrix& m = ranges[i].matrix;
@@ -141,21 +143,21 @@ MuonMatrix muon_linear(std::int64_t out, std::int64_t in) { return {out, in, sca
 
 namespace cpu {
 
-void newton_schulz(Stream&, const NewtonSchulzArgs& args) {
+void newton_schulz(Stream& stream, const NewtonSchulzArgs& args) {
   if (args.rows < 1 || args.columns < 1 || !args.in || !args.out) {
     fail<ShapeError>("newton_schulz: a matrix of {} x {} cannot be orthogonalised", args.rows, args.columns);
   }
-  Iteration(args.rows, args.columns).run(args.in, args.out);
+  Iteration(stream, args.rows, args.columns).run(args.in, args.out);
 }
 
 void muon_step(Stream& stream, const MuonStepArgs& args) {
   const float factor = args.norm ? args.norm->factor : 1.0f;
-  const std::vector<int> order = by_cost(args.ranges);
+  const std::pmr::vector<int> order = by_cost(stream, args.ranges);
   std::atomic<std::size_t> next{0};
   parallel_for(stream.threads(), std::min<std::int64_t>(stream.threads(), std::ssize(order)), 1,
                [&](std::int64_t, std::int64_t) {
                  for (std::size_t i = next++; i < order.size(); i = next++) {
-                   step_matrix(args, args.ranges[order[i]], factor);
+                   step_matrix(stream, args, args.ranges[order[i]], factor);
                  }
                });
 }

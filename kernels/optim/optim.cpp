@@ -2,6 +2,8 @@
 
 #include <array>
 #include <cmath>
+#include <memory_resource>
+#include <span>
 
 #include "boxcar/kernels/common/dispatch.h"
 #include "boxcar/kernels/optim/flat_blocks.h"
@@ -84,7 +86,7 @@ void check_step(const OptimizerStepArgs& args) {
 }
 
 template <class F>
-void for_each_block(Stream& stream, const std::vector<FlatBlock>& blocks, F&& body) {
+void for_each_block(Stream& stream, std::span<const FlatBlock> blocks, F&& body) {
   parallel_for(stream.threads(), static_cast<std::int64_t>(blocks.size()), 1,
                [&](std::int64_t begin, std::int64_t end) {
                  for (std::int64_t b = begin; b < end; ++b) body(blocks[b], b);
@@ -96,8 +98,8 @@ void for_each_block(Stream& stream, const std::vector<FlatBlock>& blocks, F&& bo
 namespace cpu {
 
 void gradient_norm(Stream& stream, const GradientNormArgs& args) {
-  const auto blocks = flat_blocks(args.ranges);
-  std::vector<double> sums(blocks.size());
+  const auto blocks = flat_blocks(stream, args.ranges);
+  std::pmr::vector<double> sums(blocks.size(), stream.scratch());
   for_each_block(stream, blocks, [&](const FlatBlock& block, std::int64_t b) {
     sums[b] = sum_of_squares(args.grads + block.offset, block.count);
   });
@@ -109,7 +111,7 @@ void gradient_norm(Stream& stream, const GradientNormArgs& args) {
 
 void optimizer_step(Stream& stream, const OptimizerStepArgs& args) {
   check_step(args);
-  const auto blocks = flat_blocks(args.ranges, [](const UpdateRange& r) { return r.range; });
+  const auto blocks = flat_blocks(stream, args.ranges, [](const UpdateRange& r) { return r.range; });
   const UpdateBlock update = update_of(args.kind);
   const float factor = args.norm ? args.norm->factor : 1.0f;
   for_each_block(stream, blocks, [&](const FlatBlock& block, std::int64_t) {
@@ -121,14 +123,14 @@ void optimizer_step(Stream& stream, const OptimizerStepArgs& args) {
 }
 
 void ema_update(Stream& stream, const EmaUpdateArgs& args) {
-  for_each_block(stream, flat_blocks(args.ranges), [&](const FlatBlock& block, std::int64_t) {
+  for_each_block(stream, flat_blocks(stream, args.ranges), [&](const FlatBlock& block, std::int64_t) {
     lerp_block(args.averages + block.offset, args.values + block.offset, block.count, args.weight);
   });
 }
 
 void scale_gradients(Stream& stream, const ScaleGradientsArgs& args) {
   const float factor = args.norm->factor;
-  for_each_block(stream, flat_blocks(args.ranges), [&](const FlatBlock& block, std::int64_t) {
+  for_each_block(stream, flat_blocks(stream, args.ranges), [&](const FlatBlock& block, std::int64_t) {
     float* g = args.grads + block.offset;
     for (std::int64_t i = 0; i < block.count; ++i) g[i] *= factor;
   });

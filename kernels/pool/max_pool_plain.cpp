@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory_resource>
 #include <vector>
 
 #include "boxcar/kernels/common/dispatch.h"
@@ -76,7 +77,7 @@ void max_pool_forward(Stream& stream, const MaxPoolForwardArgs& args) {
 void max_pool_backward(Stream& stream, const MaxPoolBackwardArgs& args) {
   with_float_type("max_pool_backward", args.dx.dtype, [&]<class T>(T) {
     parallel_for(stream.threads(), std::int64_t{args.dx.n} * args.dx.h, 1, [&](std::int64_t begin, std::int64_t end) {
-      std::vector<float> sum(static_cast<std::size_t>(args.dx.c));
+      std::pmr::vector<float> sum(static_cast<std::size_t>(args.dx.c), stream.scratch());
       for (std::int64_t i = begin; i < end; ++i) {
         for (int ix = 0; ix < args.dx.w; ++ix) {
           backward_pixel<T>(args, static_cast<int>(i / args.dx.h), static_cast<int>(i % args.dx.h), ix, sum.data());

@@ -1,6 +1,7 @@
 #include "boxcar/kernels/reduce/reduce.h"
 
 #include <limits>
+#include <memory_resource>
 #include <vector>
 
 #include "boxcar/kernels/common/dispatch.h"
@@ -67,7 +68,7 @@ void reduce(Stream& stream, const ReduceArgs& args) {
   const std::int64_t blocks = std::max<std::int64_t>(1, (inner + kBlock - 1) / kBlock);
   const bool sum = args.reduction == Reduction::kSum;
   if (!sum && inner == 0 && outer > 0) fail<ShapeError>("reduce: nothing to take the largest value of");
-  std::vector<double> slots(static_cast<std::size_t>(outer * blocks));
+  std::pmr::vector<double> slots(static_cast<std::size_t>(outer * blocks), stream.scratch());
   const std::int64_t grain = std::max<std::int64_t>(1, kBlock / std::max<std::int64_t>(1, inner));
   parallel_for(stream.threads(), outer * blocks, grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t s = begin; s < end; ++s) {

@@ -1,5 +1,7 @@
 #include "boxcar/kernels/resample/rescale.h"
 
+#include <memory_resource>
+#include <span>
 #include <vector>
 
 #include "boxcar/kernels/common/dispatch.h"
@@ -11,15 +13,15 @@ namespace boxcar::kernels {
 namespace cpu {
 namespace {
 
-std::vector<LinearTap> taps(int inputs, int outputs) {
+std::pmr::vector<LinearTap> taps(Stream& stream, int inputs, int outputs) {
   const float step = static_cast<float>(inputs) / static_cast<float>(outputs);
-  std::vector<LinearTap> all(outputs);
+  std::pmr::vector<LinearTap> all(outputs, stream.scratch());
   for (int i = 0; i < outputs; ++i) all[i] = linear_tap(i, step, inputs);
   return all;
 }
 
 template <class T>
-void rescale_row(const RescaleArgs& args, const std::vector<LinearTap>& columns, LinearTap row, std::int64_t image,
+void rescale_row(const RescaleArgs& args, std::span<const LinearTap> columns, LinearTap row, std::int64_t image,
                  std::int64_t to_pixel) {
   const auto x = rows_of<const T>(args.x);
   const auto y = rows_of<T>(args.y);
@@ -38,7 +40,7 @@ void rescale_row(const RescaleArgs& args, const std::vector<LinearTap>& columns,
 }  // namespace
 
 void rescale_bilinear(Stream& stream, const RescaleArgs& args) {
-  const std::vector<LinearTap> columns = taps(args.x.w, args.y.w), rows = taps(args.x.h, args.y.h);
+  const auto columns = taps(stream, args.x.w, args.y.w), rows = taps(stream, args.x.h, args.y.h);
   const std::int64_t height = args.y.h;
   constexpr std::int64_t kGrain = 8;  // rows
   with_float_type("rescale_bilinear", args.x.dtype, [&]<class T>(T) {

@@ -1,6 +1,7 @@
 #include "boxcar/kernels/resample/upsample.h"
 
 #include <algorithm>
+#include <memory_resource>
 #include <vector>
 
 #include "boxcar/kernels/common/dispatch.h"
@@ -33,7 +34,7 @@ void upsample_backward(Stream& stream, const UpsampleBackwardArgs& args) {
   with_float_type("upsample_backward", args.dx.dtype, [&]<class T>(T) {
     const auto dx = rows_of<T>(args.dx);
     parallel_for(stream.threads(), args.dx.pixels(), 64, [&](std::int64_t begin, std::int64_t end) {
-      std::vector<float> sum(static_cast<std::size_t>(args.dx.c));
+      std::pmr::vector<float> sum(static_cast<std::size_t>(args.dx.c), stream.scratch());
       for (std::int64_t i = begin; i < end; ++i) {
         const std::int64_t ix = i % args.dx.w, image_row = i / args.dx.w;
         std::fill(sum.begin(), sum.end(), 0.0f);

@@ -17,9 +17,9 @@ Batch to_device(Stream& stream, const HostBatch& host) {
   } else {
     kernels::images_to_float(stream, {host.images, batch.images});
   }
-  std::vector<float> rows;
-  for (const auto& row : host.boxes) rows.insert(rows.end(), row.begin(), row.end());
-  batch.targets = Tensor::from(stream, {1, 1, static_cast<int>(host.boxes.size()), 6}, rows);
+  batch.targets = Tensor::empty(stream, {1, 1, static_cast<int>(host.boxes.size()), 6});
+  stream.copy(batch.targets.view().data, host.boxes.data(), host.boxes.size() * sizeof(host.boxes[0]));
+  stream.synchronize();  // the copies read `host`, which the caller may drop
   return batch;
 }
 
