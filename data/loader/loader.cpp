@@ -117,13 +117,14 @@ class DataLoader::Impl {
   std::size_t size() const { return store_->size(); }
   int batches() const { return batches_; }
 
-  void start_epoch(int epoch) {
+  void start_epoch(int epoch, bool last) {
     if (epoch < 0) fail<ArgumentError>("epoch {} does not exist; epochs count from 0", epoch);
     {
       std::lock_guard lock(mutex_);
       const Position first{epoch, 0};
       if (next_in_line() != first) make_from(first, jobs_.begin());
       reading_ = first;
+      last_ = last;
       started_ = true;
     }
     task_.notify_all();
@@ -215,10 +216,10 @@ class DataLoader::Impl {
       add_job();
     }
   }
-  /// In training the next epoch's batches are made while this one's are read.
+  /// In training the next epoch's batches are made while this one's are read, if there is a next one.
   bool may_add_job() const {
     return started_ && static_cast<int>(jobs_.size()) < options_.prefetch && batches_ > 0 &&
-           (options_.training || making_.epoch == reading_.epoch);
+           ((options_.training && !last_) || making_.epoch == reading_.epoch);
   }
 
   void add_job() {
@@ -294,7 +295,7 @@ class DataLoader::Impl {
   std::condition_variable_any task_;  // wakes on a stop request too
   std::condition_variable finished_;
   int closed_from_;
-  bool started_ = false;
+  bool started_ = false, last_ = false;
   Position reading_, making_;  // the next batch to hand out, and to begin
   Jobs jobs_;                  // begun, in order
   int plans_epoch_ = -1;
@@ -309,7 +310,7 @@ DataLoader::~DataLoader() = default;
 
 std::size_t DataLoader::size() const { return impl_->size(); }
 int DataLoader::batches() const { return impl_->batches(); }
-void DataLoader::start_epoch(int epoch) { impl_->start_epoch(epoch); }
+void DataLoader::start_epoch(int epoch, bool last) { impl_->start_epoch(epoch, last); }
 void DataLoader::close_mosaic_from(int epoch) { impl_->close_mosaic_from(epoch); }
 std::optional<HostBatch> DataLoader::next() { return impl_->next(); }
 LoaderStats DataLoader::stats() const { return impl_->stats(); }

@@ -36,8 +36,9 @@ class DataLoader {
   int batches() const;
 
   /// Goes to the first batch of an epoch, from 0. The epoch after the one just read costs nothing: in
-  /// training its batches are made ahead. Anything else drops what was made ahead.
-  void start_epoch(int epoch);
+  /// training its batches are made ahead, unless that was said to be the `last`. Anything else drops what was made
+  /// ahead.
+  void start_epoch(int epoch, bool last = false);
 
   /// Moves the first epoch without mosaic. Batches not yet handed out follow, those of the current
   /// epoch too.

@@ -320,6 +320,22 @@ TEST(DataLoader, RamCacheReadsEachImageOnceUnlessMemoryIsShort) {
   EXPECT_GT(dataset->reads, before);
 }
 
+TEST(DataLoader, NothingIsMadeAfterTheLastEpoch) {
+  const auto dataset = std::make_shared<Noise>(10);
+  auto options = small_options();
+  options.augment.mosaic = options.augment.mixup = options.augment.cutmix = 0;  // a picture an image
+  options.cache_bytes = 0;
+  options.workers = 2;
+  {
+    DataLoader loader(dataset, options);
+    loader.start_epoch(0, true);
+    while (loader.next()) {
+    }
+    EXPECT_EQ(loader.stats().images, 10);
+  }
+  EXPECT_EQ(dataset->reads, 10);
+}
+
 TEST(DataLoader, EndsWhileWorkersAreBusy) {
   for (int i = 0; i < 10; ++i) {
     auto options = small_options();

@@ -73,7 +73,7 @@ class Predict : public testing::Test {
     c.strides = {8, 16, 32};
     c.args_yaml = args.to_yaml();
     c.ema = model.tensors;
-    c.write(folder_ / "best.pt");
+    std::move(c).write(folder_ / "best.pt");
     return folder_ / "best.pt";
   }
   Overrides overrides() {

@@ -54,7 +54,7 @@ TEST(Checkpoint, SurvivesAFile) {
   c.best_fitness = 0.25;
   c.last_step = 7;
   c.instruction_set = "avx2";
-  c.write(folder / "c.pt");
+  Checkpoint(c).write(folder / "c.pt");
   const Checkpoint d = Checkpoint::read(folder / "c.pt");
   EXPECT_EQ(d.epoch, 4);
   EXPECT_EQ(d.names, c.names);

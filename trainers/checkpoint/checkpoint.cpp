@@ -74,18 +74,18 @@ PickleValue list_of(const std::vector<T>& items) {
 
 }  // namespace
 
-PickleValue Checkpoint::to_pickle() const {
+PickleValue Checkpoint::to_pickle() && {
   PickleValue states = PickleValue::dict();
-  for (const auto& [name, tensors] : optimizer) states.append_entry(name, PickleValue::dict_of(tensors));
+  for (auto& [name, tensors] : optimizer) states.append_entry(name, PickleValue::dict_of(std::move(tensors)));
   return PickleValue::dict({{"format", kFormat},
                             {"epoch", epoch},
                             {"yaml", model_text},
                             {"names", list_of(names)},
                             {"stride", list_of(strides)},
                             {"args", args_yaml},
-                            {"ema", PickleValue::dict_of(ema)},
-                            {"model", PickleValue::dict_of(model)},
-                            {"gradients", PickleValue::dict_of(gradients)},
+                            {"ema", PickleValue::dict_of(std::move(ema))},
+                            {"model", PickleValue::dict_of(std::move(model))},
+                            {"gradients", PickleValue::dict_of(std::move(gradients))},
                             {"optimizer", std::move(states)},
                             {"steps", steps},
                             {"updates", updates},
@@ -132,7 +132,7 @@ Checkpoint Checkpoint::from_pickle(const PickleValue& root, const std::filesyste
   return c;
 }
 
-void Checkpoint::write(const std::filesystem::path& path) const { write_torch_file(path, to_pickle()); }
+void Checkpoint::write(const std::filesystem::path& path) && { write_torch_file(path, std::move(*this).to_pickle()); }
 
 Checkpoint Checkpoint::read(const std::filesystem::path& path) {
   const TorchFile file = TorchFile::open(path);

@@ -40,12 +40,13 @@ struct Checkpoint {
   int threads = 0;
   std::string instruction_set;
 
-  PickleValue to_pickle() const;
+  /// Hands the tensors over: a second copy of a large model's state is memory that nothing else of a run needs.
+  PickleValue to_pickle() &&;
   /// Throws IoError naming `path` where something is missing or of another kind.
   static Checkpoint from_pickle(const PickleValue& root, const std::filesystem::path& path);
 
   /// Atomically. Throws IoError.
-  void write(const std::filesystem::path& path) const;
+  void write(const std::filesystem::path& path) &&;
   /// Reads a checkpoint that boxcar wrote. Throws IoError, also for files of other programs.
   static Checkpoint read(const std::filesystem::path& path);
   /// Whether a .pt file's top level was written by boxcar.

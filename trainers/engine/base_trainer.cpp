@@ -89,7 +89,7 @@ bool BaseTrainer::run_epoch() {
     bar_ = std::make_unique<ProgressBar>(options_.console.write, train_loader_->batches(), start,
                                          ProgressBar::Options{options_.console.terminal, options_.console.columns});
   }
-  train_loader_->start_epoch(epoch_);
+  train_loader_->start_epoch(epoch_, is_last_epoch());
   for (int i = 0; i < train_loader_->batches() && !stop_; ++i) {
     const std::optional<HostBatch> batch = next_batch();
     if (!batch) break;
@@ -100,6 +100,7 @@ bool BaseTrainer::run_epoch() {
   criterion_->on_epoch_end(epoch_, epochs_);
   log_rates();
   run_callbacks(events::on_train_epoch_end, *this, log_);
+  if (is_last_epoch() || stop_) stream_->pool()->release_unused();  // no training step follows
   if (args_.val || is_last_epoch() || stopper_.possible_stop() || stop_) {
     metrics_ = validate();
     fitness_ = metrics_.fitness;

@@ -6,6 +6,7 @@
 #include "boxcar/kernels/common/instruction_set.h"
 #include "boxcar/runtime/base/error.h"
 #include "boxcar/runtime/files/safetensors.h"
+#include "boxcar/runtime/files/torch_writer.h"
 #include "boxcar/trainers/engine/base_trainer.h"
 
 namespace boxcar {
@@ -49,7 +50,7 @@ void strip(const std::filesystem::path& path, const Log& log) {
   c.model.clear();
   c.gradients.clear();
   c.optimizer.clear();
-  c.write(path);
+  std::move(c).write(path);
   log.info("{}: optimizer stripped, {:.1f} MB", path.string(), double(std::filesystem::file_size(path)) / 1e6);
 }
 
@@ -94,17 +95,16 @@ void BaseTrainer::write_weights(const std::filesystem::path& file, const NamedTe
 // last.pt is written last: it is what a resume starts from, so all that belongs to its epoch is there by then.
 bool BaseTrainer::save_model() {
   try {
-    const Checkpoint checkpoint = make_checkpoint();
+    Checkpoint checkpoint = make_checkpoint();
     const bool is_best = best_fitness_ == fitness_;
-    if (is_best) {
-      write_weights(weights_dir_ / "best.safetensors", checkpoint.ema);
-      checkpoint.write(best_);
-    }
-    if (args_.save_period > 0 && epoch_ % args_.save_period == 0) {
-      checkpoint.write(weights_dir_ / ("epoch" + std::to_string(epoch_) + ".pt"));
-    }
+    if (is_best) write_weights(weights_dir_ / "best.safetensors", checkpoint.ema);
     write_weights(weights_dir_ / "last.safetensors", checkpoint.ema);
-    checkpoint.write(last_);
+    const PickleValue content = std::move(checkpoint).to_pickle();
+    if (is_best) write_torch_file(best_, content);
+    if (args_.save_period > 0 && epoch_ % args_.save_period == 0) {
+      write_torch_file(weights_dir_ / ("epoch" + std::to_string(epoch_) + ".pt"), content);
+    }
+    write_torch_file(last_, content);
     return true;
   } catch (const IoError& error) {
     if (is_last_epoch() || stop_) throw;

@@ -251,6 +251,7 @@ DataLoaderOptions BaseTrainer::loader_options(int batch, Mode mode) const {
   if (args_.close_mosaic > 0) o.close_mosaic_from = std::max(0, epochs_ - args_.close_mosaic);
   o.workers = std::min(args_.workers, std::max(1, available_threads()));
   if (args_.workers == 0) o.workers = 0;
+  if (mode == Mode::val) o.prefetch = 2;  // of twice as many images each
   o.cache = args_.cache_in_ram() ? ImageCache::kRam : ImageCache::kNone;
   return o;
 }
