@@ -165,7 +165,10 @@ void BaseTrainer::train_one_batch(const HostBatch& host, std::int64_t number) {
   }
   images_done_ += host.images.shape().n;
   draw_progress(host);
-  if (args_.plots && is_plotted(number)) plot_training_samples(host, number);
+  if (args_.plots && is_plotted(number)) {
+    if (labels_picture_.valid()) labels_picture_.get();  // one drawing at a time; throws what went wrong
+    plot_training_samples(host, number);
+  }
   run_callbacks(events::on_train_batch_end, *this, log_);
   apply_requests();
 }
@@ -345,7 +348,9 @@ void BaseTrainer::plot_training_samples(const HostBatch& batch, std::int64_t num
 }
 
 void BaseTrainer::plot_training_labels() {
-  write_image(save_dir_ / "labels.jpg", labels_picture(train_labels_, data_.names, data_.nc));
+  labels_picture_ = std::async(std::launch::async, [this] {
+    write_image(save_dir_ / "labels.jpg", labels_picture(train_labels_, data_.names, data_.nc));
+  });
 }
 
 void BaseTrainer::plot_metrics() {

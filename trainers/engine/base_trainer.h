@@ -4,6 +4,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <filesystem>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -63,7 +64,7 @@ class BaseTrainer : public HasCallbacks {
   virtual Metrics validate();
   /// Writes the checkpoints; false keeps on_model_save from being announced.
   virtual bool save_model();
-  /// Pictures of the batch, of all labels, of results.csv.
+  /// Pictures of the batch, of all labels (drawn beside the first batch, which it is not to delay), of results.csv.
   virtual void plot_training_samples(const HostBatch& batch, std::int64_t number);
   virtual void plot_training_labels();
   virtual void plot_metrics();
@@ -212,6 +213,8 @@ class BaseTrainer : public HasCallbacks {
   std::condition_variable resumed_;
   bool paused_ = false;
   std::optional<double> requested_lr_;
+
+  std::future<void> labels_picture_;  // being drawn; last, as it reads what stands above
 };
 
 }  // namespace boxcar

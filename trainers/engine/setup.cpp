@@ -37,6 +37,7 @@ void BaseTrainer::setup() {
   try {
     prepare_run();
   } catch (...) {
+    if (labels_picture_.valid()) labels_picture_.wait();
     remove_unused_folder();
     throw;
   }
