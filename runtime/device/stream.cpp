@@ -1,7 +1,5 @@
 #include "boxcar/runtime/device/stream.h"
 
-#include <sys/mman.h>
-
 #include <cstdlib>
 #include <cstring>
 
@@ -27,8 +25,6 @@ class CpuStream final : public StreamBackend {
   void wait(EventBackend&) override {}
 };
 
-constexpr std::size_t kLargePage = std::size_t{2} << 20;
-
 std::unique_ptr<StreamBackend> make_backend(Device device) {
   if (device.is_cuda()) return make_cuda_stream(device);
   return std::make_unique<CpuStream>();
@@ -49,12 +45,7 @@ void* device_allocate(Device device, std::size_t bytes, std::size_t alignment) {
   if (device.is_cuda()) return cuda_allocate(device, bytes, alignment);
   // Not aligned_alloc, which wants a multiple of the alignment: AddressSanitizer sees the exact end.
   void* data = nullptr;
-  if (posix_memalign(&data, alignment, bytes) != 0) return nullptr;
-#ifdef MADV_HUGEPAGE
-  // Where the system gives large pages on request; a refusal costs only time.
-  if (alignment >= kLargePage) madvise(data, bytes, MADV_HUGEPAGE);
-#endif
-  return data;
+  return posix_memalign(&data, alignment, bytes) == 0 ? data : nullptr;
 }
 
 void device_free(Device device, void* data) noexcept {

@@ -17,7 +17,7 @@ namespace boxcar {
 namespace {
 
 constexpr std::size_t kAlignment = 256;
-constexpr std::size_t kPage = std::size_t{2} << 20;  // a large page of the CPU's, and of a GPU's memory
+constexpr std::size_t kGranule = std::size_t{2} << 20;  // of segments; a page of a GPU's memory
 
 std::size_t rounded(std::size_t bytes, std::size_t to) { return (std::max<std::size_t>(bytes, 1) + to - 1) / to * to; }
 
@@ -56,12 +56,12 @@ struct MemoryPool::State {
   /// Adds a segment that holds `bytes`. A quarter more than there was keeps the segments few, in which blocks can lie
   /// side by side; where the system has not as much, what is needed.
   bool grow(Segments& segments, std::size_t bytes) {
-    std::size_t size = rounded(std::max(bytes, segments.bytes() / 4), kPage);
-    void* data = from_system(size, kPage);
+    std::size_t size = rounded(std::max(bytes, segments.bytes() / 4), kGranule);
+    void* data = from_system(size, kAlignment);
     if (!data) {
       release_unused();
-      size = rounded(bytes, kPage);
-      data = from_system(size, kPage);
+      size = rounded(bytes, kGranule);
+      data = from_system(size, kAlignment);
     }
     if (data) segments.add({static_cast<std::byte*>(data), size});
     return data != nullptr;
