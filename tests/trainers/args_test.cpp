@@ -121,7 +121,7 @@ TEST(Args, RefuseWhatIsNotSupportedYetByName) {
                "argument 'mode' does not support 'export' yet; use train, val or predict");
   EXPECT_ERROR(ArgumentError, from("batch=-1"),
                "argument 'batch' does not support -1 yet; give the number of images, for example batch=16");
-  for (const char* words : {"batch=0.6", "cache=disk", "task=segment", "augment", "nms=False", "copy_paste=0.1", "half",
+  for (const char* words : {"batch=0.6", "cache=disk", "task=segment", "augment", "nms=False", "copy_paste=0.1", "int8",
                             "data=\"['a.yaml']\"", "source=0", "source=rtsp://x", "format=onnx", "embed=[1]", "compile",
                             "show", "vid_stride=2", "mode=track", "mode=benchmark"}) {
     EXPECT_THROW(from(words), ArgumentError) << words;

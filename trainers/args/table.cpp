@@ -62,7 +62,7 @@ constexpr ArgumentRow kTable[] = {
     {"conf", &A::conf, share, yes},
     {"iou", &A::iou, share, yes},
     {"max_det", &A::max_det, at_least(1), yes},
-    {"quantize", &A::quantize, form(tidy_quantize), not_yet},
+    {"quantize", &A::quantize, form(tidy_quantize), yes},
     {"dnn", &A::dnn, any, not_yet},
     {"plots", &A::plots, any, yes},
     {"nms", &A::nms, form(tidy_nms), yes},

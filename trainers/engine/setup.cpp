@@ -45,6 +45,10 @@ void BaseTrainer::setup() {
 void BaseTrainer::prepare_run() {
   setup_resume();
   require_cpu(args_.device);
+  if (!args_.quantize.is_null()) {
+    fail<ArgumentError>("quantize={} is for val and predict; training's arithmetic is set by amp",
+                        args_.quantize.to_text());
+  }
   activations_ = activations_of(args_.amp, kernels::cpu_has_bf16());
   const int threads = options_.threads > 0 ? options_.threads : args_.threads;
   stream_ = std::make_unique<Stream>(Device::cpu(), StreamOptions{threads});
