@@ -203,6 +203,11 @@ Setting tidy_classes(std::string_view name, const Setting& value) {
   return value;
 }
 
+Setting tidy_copy_paste_mode(std::string_view name, const Setting& value) {
+  if (!is_one_of(value, {"flip", "mixup"})) refuse(name, "flip or mixup", value);
+  return value;
+}
+
 Setting tidy_scale(std::string_view name, const Setting& value) {
   constexpr std::string_view kWanted = "a number from 0 to 1, or a pair [min, max] of positive factors";
   if (const auto v = value.real()) {

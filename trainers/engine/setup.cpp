@@ -221,7 +221,12 @@ std::unique_ptr<Dataset> BaseTrainer::build_dataset(const std::vector<std::files
   options.channels = data_.channels;
   options.name = mode == Mode::train ? "train" : args_.split;
   options.log = log_;
-  return std::make_unique<YoloDataset>(images, options);
+  auto dataset = std::make_unique<YoloDataset>(images, options);
+  if (mode == Mode::train && args_.copy_paste > 0 && !dataset->has_polygons()) {
+    log_.warning("copy_paste={} does nothing: it needs polygon labels, and those of the data set are boxes",
+                 args_.copy_paste);
+  }
+  return dataset;
 }
 
 AugmentOptions BaseTrainer::augment_options() const {
@@ -229,6 +234,8 @@ AugmentOptions BaseTrainer::augment_options() const {
   a.mosaic = args_.mosaic;
   a.mixup = args_.mixup;
   a.cutmix = args_.cutmix;
+  a.copy_paste = args_.copy_paste;
+  a.copy_paste_mode = args_.copy_paste_mode == "mixup" ? CopyPasteMode::kMixup : CopyPasteMode::kFlip;
   a.degrees = args_.degrees;
   a.translate = args_.translate;
   const auto [low, high] = args_.scale_range();
