@@ -3,7 +3,7 @@
 // For both backends. T is float; double in tests.
 #pragma once
 
-#include <cmath>
+#include <math.h>
 
 #include "boxcar/kernels/common/host_device.h"
 #include "boxcar/kernels/loss/iou_math.h"
@@ -45,6 +45,17 @@ BOXCAR_HD T side_distance(const T* raw, int bins) {
 template <class T>
 BOXCAR_HD BoxOf<T> box_from_distances(T ax, T ay, T left, T top, T right, T bottom) {
   return {ax - left, ay - top, ax + right, ay + bottom};
+}
+
+enum class BoxFormat { kCentreSize, kCorners };
+
+/// Number `column` of a box written as centre and size, or as corners.
+template <class T>
+BOXCAR_HD T box_column(const BoxOf<T>& b, BoxFormat format, int column) {
+  const bool x = column % 2 == 0;
+  const T low = x ? b.x1 : b.y1, high = x ? b.x2 : b.y2;
+  if (format == BoxFormat::kCorners) return column < 2 ? low : high;
+  return column < 2 ? (low + high) / T(2) : high - low;
 }
 
 /// Box in cells from one anchor's 4 * bins raw values.
