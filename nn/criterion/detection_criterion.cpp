@@ -14,6 +14,11 @@ kernels::DetectionGrads level_grads(const std::vector<Tensor>& grads) {
   return levels;
 }
 
+/// One of several numbers, packed: whoever reads it needs no kernel to gather it.
+Tensor number_at(const Tensor& numbers, int i) {
+  return Tensor::wrap({numbers.as() + i, DType::kF32, 1, 1, 1, 1, 1}, std::make_shared<Tensor>(numbers));
+}
+
 // Value and gradient come out of one op in the forward pass; backward hands the gradients on. What they are to be
 // multiplied with stays on the device.
 class DetectionLossNode final : public nn::Node {
@@ -83,7 +88,7 @@ Loss DetectionCriterion::by_kernel(nn::Context& context, const Outputs& outputs,
                                    .items = items,
                                    .total = total});
   Loss result{nn::Value(context, total, context.training()), {}};
-  for (int i = 0; i < 3; ++i) result.items.emplace_back(context, items.channels(i, 1));
+  for (int i = 0; i < 3; ++i) result.items.emplace_back(context, number_at(items, i));
   if (context.training()) {
     context.record(std::make_unique<DetectionLossNode>(outputs, std::move(grads), result.total));
   }
