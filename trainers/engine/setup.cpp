@@ -342,12 +342,20 @@ std::unique_ptr<nn::Optimizer> BaseTrainer::build_optimizer() {
     params.push_back({entry.name, p.file_shape(), p.is_norm, p.layout == nn::FileLayout::kDepthwiseWeight, p.trainable,
                       entry.offset, entry.count});
   }
-  return std::make_unique<nn::Optimizer>(*stream_, settings, std::move(params), arena_->parameter_count());
+  return std::make_unique<nn::Optimizer>(*stream_, settings, std::move(params), arena_->parameter_count(),
+                                         static_cast<std::int64_t>(arena_->values().size()));
 }
 
 void BaseTrainer::setup_optimizer() {
   optimizer_ = build_optimizer();
   if (!optimizer_) fail<Error>("build_optimizer() returned no optimizer");
+  if (optimizer_->average_count() != static_cast<std::int64_t>(arena_->values().size())) {
+    fail<Error>(
+        "build_optimizer() returned an optimizer that averages {} values, but the model has {}; give its constructor "
+        "the "
+        "size of arena().values()",
+        optimizer_->average_count(), arena_->values().size());
+  }
   setup_schedule();
   ema_ = arena_->values_tensor().clone(*stream_);
   arena_->zero_grads();
