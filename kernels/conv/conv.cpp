@@ -1,8 +1,9 @@
-// Checks and dispatch; the loops are in conv_onednn.cpp and depthwise.cpp.
+// Checks and dispatch; the loops are in conv_onednn.cpp, depthwise.cpp and conv_*.cu.
 #include "boxcar/kernels/conv/conv.h"
 
 #include "boxcar/kernels/common/copy.h"
 #include "boxcar/kernels/common/dispatch.h"
+#include "boxcar/kernels/conv/conv_cuda.h"
 #include "boxcar/kernels/conv/conv_onednn.h"
 #include "boxcar/kernels/conv/depthwise.h"
 
@@ -86,7 +87,7 @@ void conv_forward(Stream& stream, const ConvForwardArgs& args) {
     BOXCAR_DISPATCH_CPU(stream, depthwise_forward, ConvForwardArgs{args.x, w, args.bias, args.y, args.options});
   } else {
     check_packed("conv_forward", "x", args.x);
-    BOXCAR_DISPATCH_CPU(stream, conv_forward, args);
+    BOXCAR_DISPATCH(stream, conv_forward, args);
   }
 }
 
@@ -100,7 +101,7 @@ void conv_backward_input(Stream& stream, const ConvBackwardInputArgs& args) {
     const Tensor w = as_type(stream, args.w, args.dy.dtype);
     BOXCAR_DISPATCH_CPU(stream, depthwise_backward_input, ConvBackwardInputArgs{args.dy, w, args.dx, args.options});
   } else {
-    BOXCAR_DISPATCH_CPU(stream, conv_backward_input, args);
+    BOXCAR_DISPATCH(stream, conv_backward_input, args);
   }
 }
 
@@ -112,7 +113,7 @@ void conv_backward_weight(Stream& stream, const ConvBackwardWeightArgs& args) {
     BOXCAR_DISPATCH_CPU(stream, depthwise_backward_weight, args);
   } else {
     check_packed("conv_backward_weight", "x", args.x);
-    BOXCAR_DISPATCH_CPU(stream, conv_backward_weight, args);
+    BOXCAR_DISPATCH(stream, conv_backward_weight, args);
   }
 }
 

@@ -1,7 +1,7 @@
 // Two-dimensional convolution (cross-correlation, as in every deep-learning library).
 //
-// Dense and grouped convolutions run on the vendor's library (oneDNN on the CPU) and take
-// packed tensors; depthwise ones are ours and read any pixel stride.
+// Dense and grouped convolutions take packed tensors and run on the vendor's library on the CPU
+// (oneDNN), on kernels of ours on CUDA; depthwise ones are ours and read any pixel stride.
 #pragma once
 
 #include <memory>
