@@ -32,6 +32,10 @@ template <>
 struct RawBytes<2> {
   using Type = unsigned short;
 };
+template <>
+struct RawBytes<1> {
+  using Type = unsigned char;
+};
 
 /// Reads kWidth elements as float. `from` is a multiple of kWidth elements.
 template <int kWidth, class T>
