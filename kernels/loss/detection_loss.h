@@ -45,8 +45,8 @@ struct DetectionLossArgs {
 /// of range. Values that are not finite are not an error; they show in the result.
 ///
 /// CUDA: 8 kernels (9 where topk2 differs from topk); nothing is read back, so a bad target row makes all results NaN
-/// instead of throwing. Scratch memory follows from the shapes: 24 bytes an anchor and image, 32 a target row, 8 for
-/// each 4096 logits.
+/// instead of throwing. Scratch memory follows from the shapes: 24 bytes an anchor and image, 32 a target row, and
+/// a few hundredths of that for partial sums.
 void detection_loss(Stream& stream, const DetectionLossArgs& args);
 OpCost cost_of(const DetectionLossArgs& args);
 
