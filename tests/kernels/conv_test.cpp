@@ -5,6 +5,7 @@
 #include "boxcar/kernels/common/instruction_set.h"
 #include "boxcar/runtime/base/error.h"
 #include "support/backends.h"
+#include "support/simd.h"
 #include "support/tensors.h"
 
 namespace boxcar::kernels {
@@ -75,6 +76,10 @@ const std::vector<Case> kCases = {
     {"k3_no_padding", {1, 6, 9, 8}, 16, {.kernel = 3}},
     {"k3_stride_3", {1, 11, 10, 8}, 8, {.kernel = 3, .stride = 3, .padding = 1}},
     {"k3_dilated", {1, 9, 8, 8}, 16, {.kernel = 3, .padding = 2, .dilation = 2}},
+    {"k3_stride_64", {2, 9, 11, 64}, 13, {.kernel = 3, .stride = 2, .padding = 1}},
+    {"k3_stride_64_long_row", {1, 3, 203, 64}, 7, {.kernel = 3, .stride = 2, .padding = 1}},
+    {"k5_stride_3_dilated_128", {1, 14, 13, 128}, 2, {.kernel = 5, .stride = 3, .padding = 4, .dilation = 2}},
+    {"pointwise_stride_64", {3, 5, 4, 64}, 70, {.stride = 2}},
     {"k2_stride", {1, 7, 6, 4}, 6, {.kernel = 2, .stride = 2}},
     {"k5", {1, 8, 7, 6}, 10, {.kernel = 5, .padding = 2}},
     {"k3_dilated_stride", {1, 9, 8, 8}, 8, {.kernel = 3, .stride = 2, .padding = 2, .dilation = 2}},
@@ -118,7 +123,7 @@ const char* obstacle(const Case& c, Device device) {
   return runs ? nullptr : "this CPU has no bf16 convolutions";
 }
 
-// f32: products of at most 4 * 4, of which 360 make an element and 8281 a gradient of a weight: far below 2^24.
+// f32: products of at most 4 * 4, of which 3200 make an element and 8281 a gradient of a weight: far below 2^24.
 // bf16: at most 9 * 24 products of 1 and a bias of 1, which 8 bits hold.
 class ConvAdjoint : public testing::TestWithParam<std::tuple<Case, Device>> {
  protected:
@@ -220,6 +225,21 @@ TEST_P(ConvTest, WithoutImagesTheGradientsAreZero) {
   conv_backward_weight(stream(), {x, y, w, dbias.as(), {}});
   EXPECT_EQ(w.to_host(stream()), std::vector<float>(128, 0.0f));
   EXPECT_EQ(dbias.to_host(stream()), std::vector<float>(16, 0.0f));
+}
+
+TEST(Conv, StridedWeightGradientOnEveryInstructionSet) {
+  const Shape x_shape{2, 7, 9, 64}, y_shape{2, 4, 5, 9}, w_shape{9, 3, 3, 64};
+  const ConvOptions options{.kernel = 3, .stride = 2, .padding = 1};
+  Stream stream(Device::cpu(), {.threads = 2});
+  const Tensor x = tensor_of(stream, x_shape, whole_values(x_shape.count(), 4, 1));
+  const Tensor dy = tensor_of(stream, y_shape, whole_values(y_shape.count(), 4, 2));
+  const Tensor dw = unwritten(stream, w_shape), of_library = unwritten(stream, w_shape);
+  std::vector<float> dbias(9);
+  conv_backward_weight(stream, {x, dy, of_library, dbias.data(), options});
+  test::on_every_target([&] {
+    conv_backward_weight(stream, {x, dy, dw, nullptr, options});
+    EXPECT_EQ(dw.to_host(stream), of_library.to_host(stream));
+  });
 }
 
 TEST_P(ConvTest, RefusesWhatDoesNotFit) {
