@@ -32,6 +32,10 @@ template <>
 struct RawBytes<2> {
   using Type = unsigned short;
 };
+template <>
+struct RawBytes<1> {
+  using Type = unsigned char;
+};
 
 /// Reads kWidth elements; more than 16 bytes with several accesses. `from` is a multiple of kWidth elements, or of
 /// 16 bytes.

@@ -84,7 +84,7 @@ void conv_forward(Stream& stream, const ConvForwardArgs& args) {
   if (is_depthwise(args.x.c, args.y.c, args.options)) {
     check_same_dtype("conv_forward", args.x, args.y);
     const Tensor w = as_type(stream, args.w, args.x.dtype);
-    BOXCAR_DISPATCH_CPU(stream, depthwise_forward, ConvForwardArgs{args.x, w, args.bias, args.y, args.options});
+    BOXCAR_DISPATCH(stream, depthwise_forward, ConvForwardArgs{args.x, w, args.bias, args.y, args.options});
   } else {
     check_packed("conv_forward", "x", args.x);
     BOXCAR_DISPATCH(stream, conv_forward, args);
@@ -99,7 +99,7 @@ void conv_backward_input(Stream& stream, const ConvBackwardInputArgs& args) {
   if (args.dx.count() == 0) return;
   if (is_depthwise(args.dx.c, args.dy.c, args.options)) {
     const Tensor w = as_type(stream, args.w, args.dy.dtype);
-    BOXCAR_DISPATCH_CPU(stream, depthwise_backward_input, ConvBackwardInputArgs{args.dy, w, args.dx, args.options});
+    BOXCAR_DISPATCH(stream, depthwise_backward_input, ConvBackwardInputArgs{args.dy, w, args.dx, args.options});
   } else {
     BOXCAR_DISPATCH(stream, conv_backward_input, args);
   }
@@ -110,7 +110,7 @@ void conv_backward_weight(Stream& stream, const ConvBackwardWeightArgs& args) {
   if (args.dw.dtype != DType::kF32) fail<ShapeError>("conv_backward_weight: dw must be f32");
   check_same_dtype("conv_backward_weight", args.x, args.dy);
   if (is_depthwise(args.x.c, args.dy.c, args.options)) {
-    BOXCAR_DISPATCH_CPU(stream, depthwise_backward_weight, args);
+    BOXCAR_DISPATCH(stream, depthwise_backward_weight, args);
   } else {
     check_packed("conv_backward_weight", "x", args.x);
     BOXCAR_DISPATCH(stream, conv_backward_weight, args);
