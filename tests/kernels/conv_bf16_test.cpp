@@ -36,7 +36,6 @@ class ConvBf16 : public testing::TestWithParam<std::tuple<Case, Device>> {
 
   void SetUp() override {
     if (!device().is_cuda() && !cpu_has_bf16()) GTEST_SKIP() << "this CPU has no bf16 instructions";
-    if (device().is_cuda() && is_depthwise()) GTEST_SKIP() << "depthwise convolutions have no CUDA kernel yet";
   }
 
   // The CPU's sums, the library's, need not have the same bits for every number of threads.
