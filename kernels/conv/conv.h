@@ -35,7 +35,7 @@ Shape conv_output_shape(Shape x, int out_channels, const ConvOptions& options);
 Shape conv_weight_shape(int in_channels, int out_channels, const ConvOptions& options);
 
 /// A convolution's weights in the orders of the vendor's library, kept between calls. For weights that do not change:
-/// calls with one cache must come from one stream and with one `w`.
+/// calls with one cache must come from one stream and with one `w`. CUDA kernels read the weights as they are.
 struct ConvWeightCache {
   std::shared_ptr<void> orders;
 };

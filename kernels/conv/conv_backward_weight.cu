@@ -20,7 +20,7 @@ __global__ void __launch_bounds__(Tile::kThreads)
   float* const to = dw + std::int64_t{static_cast<int>(blockIdx.z)} * out_channels * shape.products;
   multiply_tile<ConvSums<T, Tile>, Tile>(
       gradients, patches, static_cast<int>(blockIdx.x) * Tile::kRows, static_cast<int>(blockIdx.y) * Tile::kColumns,
-      begin, min(shape.pixels, begin + part_pixels), [&](int channel, int product, float v0, float v1) {
+      begin, begin + min(shape.pixels - begin, part_pixels), [&](int channel, int product, float v0, float v1) {
         if (channel >= out_channels || product >= shape.products) return;
         float* const at = to + std::int64_t{channel} * shape.products + product;
         at[0] = add ? at[0] + v0 : v0;

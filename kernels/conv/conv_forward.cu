@@ -1,3 +1,4 @@
+#include "boxcar/kernels/common/copy.h"
 #include "boxcar/kernels/conv/conv_cuda.h"
 #include "boxcar/kernels/conv/conv_patches.h"
 
@@ -47,19 +48,12 @@ __global__ void __launch_bounds__(Tile::kThreads)
                                          });
 }
 
-// A thread owns one element.
-__global__ void __launch_bounds__(256) widen_weights_kernel(const __nv_bfloat16* w, float* wide, std::int64_t count) {
-  const std::int64_t i = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
-  if (i < count) wide[i] = static_cast<float>(w[i]);
-}
-
 }  // namespace
 
 Tensor weights_as_f32(Stream& stream, const TensorView& w) {
   if (w.dtype == DType::kF32) return Tensor::wrap(w, nullptr);
   const Tensor wide = Tensor::empty(stream, w.shape());
-  launch("widen_weights", widen_weights_kernel, grid_for(w.count(), 256), stream, w.as<const __nv_bfloat16>(),
-         wide.as(), w.count());
+  copy(stream, {w, wide});
   return wide;
 }
 

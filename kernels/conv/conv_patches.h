@@ -6,9 +6,10 @@
 
 #include <algorithm>
 #include <limits>
+#include <type_traits>
 
 #include "boxcar/kernels/common/divisor.h"
-#include "boxcar/kernels/common/matrix_tile.h"
+#include "boxcar/kernels/common/mma_sums.h"
 #include "boxcar/kernels/conv/conv.h"
 
 namespace boxcar::kernels::cuda {
@@ -136,7 +137,7 @@ inline unsigned blocks_of(int size, int tile) { return static_cast<unsigned>((st
 
 /// How many products at a time suit a type.
 template <class T>
-inline constexpr int kConvDepth = 16;
+inline constexpr int kConvDepth = sizeof(T) == 2 ? 32 : 16;
 
 /// Calls f with tiles for a product of pixels x channels: large ones where there is enough for many blocks.
 template <class T, int kWidth, class F>
@@ -155,7 +156,8 @@ void with_conv_tile(int pixels, int channels, int groups, F&& f) {
   f(Small{});
 }
 
+/// bf16 goes through tensor cores.
 template <class T, class Tile>
-using ConvSums = FloatSums<Tile>;
+using ConvSums = std::conditional_t<sizeof(T) == 2, MmaSums<Tile>, FloatSums<Tile>>;
 
 }  // namespace boxcar::kernels::cuda

@@ -119,7 +119,7 @@ __global__ void __launch_bounds__(kWeightThreads, 2)
   const int first_channel = static_cast<int>(blockIdx.y) * kWarpChannels;
   const int first_product = static_cast<int>(blockIdx.z) * kWarpProducts;
   const int channel = first_channel + lane_channel;
-  const int begin = static_cast<int>(blockIdx.x) * part_pixels, end = min(shape.pixels, begin + part_pixels);
+  const int begin = static_cast<int>(blockIdx.x) * part_pixels, end = begin + min(shape.pixels - begin, part_pixels);
   const LaneProducts products(shape, first_product + lane_product);
   float sums[kLaneSums][kLaneSums] = {};
   if (lane < kChannelLanes * kProductLanes && channel < out_channels) {

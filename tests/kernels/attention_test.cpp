@@ -123,9 +123,9 @@ struct Case {
   AttentionShape shape;
 };
 
-// Scores are sums of key_dim products of up to 9, off by at most (key_dim + 1) * 9 * 2^-24 * scale: for 16 channels
-// 2.3e-6 each way, which is the relative error of a power. All else are sums of at most 140 terms below 9 * 16 of
-// which softmax makes an average; n terms add up with an error of n * 2^-24 of their size.
+// u = 2^-24. A score sums at most 16 products of up to 9 and is scaled by 1/4 (8 channels: less): off by at most
+// 16 * 36 u = 3.4e-5, typically a tenth of that, which is the relative error of a power and of what is made of it.
+// Sums over at most 140 pixels add errors of u of their size each, which average out.
 TEST_P(AttentionTest, ForwardAndBackwardMatchTheFormulasInDouble) {
   const Case cases[] = {{{2, 3, 5, 0}, {2, 3, 5}},     // nothing even
                         {{1, 1, 1, 0}, {1, 1, 1}},     // one pixel
