@@ -136,6 +136,16 @@ void scale_gradients(Stream& stream, const ScaleGradientsArgs& args) {
 
 }  // namespace cpu
 
+namespace {
+
+std::int64_t floats_bytes(std::span<const FlatRange> ranges) {
+  std::int64_t count = 0;
+  for (const FlatRange& r : ranges) count += r.count;
+  return count * std::int64_t{sizeof(float)};
+}
+
+}  // namespace
+
 void gradient_norm(Stream& stream, const GradientNormArgs& args) { BOXCAR_DISPATCH_CPU(stream, gradient_norm, args); }
 void optimizer_step(Stream& stream, const OptimizerStepArgs& args) {
   BOXCAR_DISPATCH_CPU(stream, optimizer_step, args);
@@ -144,6 +154,11 @@ void ema_update(Stream& stream, const EmaUpdateArgs& args) { BOXCAR_DISPATCH_CPU
 void scale_gradients(Stream& stream, const ScaleGradientsArgs& args) {
   BOXCAR_DISPATCH_CPU(stream, scale_gradients, args);
 }
+
+OpCost cost_of(const GradientNormArgs& args) { return {floats_bytes(args.ranges), 0}; }
+
+// Averages are read and written, values read.
+OpCost cost_of(const EmaUpdateArgs& args) { return {3 * floats_bytes(args.ranges), 0}; }
 
 // Values, states and averages are read and written, gradients read.
 OpCost cost_of(const OptimizerStepArgs& args) {

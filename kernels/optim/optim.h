@@ -35,6 +35,7 @@ struct GradientNormArgs {
 /// gradients vanish and infinite ones become NaN), a NaN norm gives NaN. Summed in double, by blocks that follow
 /// from the ranges, in their order.
 void gradient_norm(Stream& stream, const GradientNormArgs& args);
+OpCost cost_of(const GradientNormArgs& args);
 
 /// One group's elements.
 struct UpdateRange {
@@ -67,6 +68,7 @@ struct EmaUpdateArgs {
 };
 /// averages = lerp(averages, values, weight).
 void ema_update(Stream& stream, const EmaUpdateArgs& args);
+OpCost cost_of(const EmaUpdateArgs& args);
 
 struct ScaleGradientsArgs {
   float* grads = nullptr;

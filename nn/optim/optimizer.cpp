@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "boxcar/nn/arena/arena.h"
 #include "boxcar/runtime/base/error.h"
 
 namespace boxcar::nn {
@@ -85,6 +86,17 @@ std::vector<FlatRange> gaps(const std::vector<FlatRange>& covered, std::int64_t 
 }
 
 }  // namespace
+
+std::vector<OptimParam> optim_params(const ParamArena& arena) {
+  std::vector<OptimParam> params;
+  for (const ParamArena::Entry& entry : arena.entries()) {
+    const Parameter& p = *entry.parameter;
+    if (p.kind != StateKind::kParameter) continue;
+    params.push_back({entry.name, p.file_shape(), p.is_norm, p.layout == FileLayout::kDepthwiseWeight, p.trainable,
+                      entry.offset, entry.count});
+  }
+  return params;
+}
 
 Optimizer::Optimizer(Stream& stream, const OptimizerSettings& settings, std::vector<OptimParam> params,
                      std::int64_t arena_count)
