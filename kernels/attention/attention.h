@@ -30,9 +30,9 @@ inline std::int64_t softmax_bytes(const TensorView& qkv, const AttentionShape& s
   const std::int64_t pixels = std::int64_t{qkv.h} * qkv.w;
   return qkv.n * shape.heads * pixels * pixels * std::int64_t{sizeof(float)};
 }
-/// Arithmetic is counted by the products, which are ops of their own on the CPU.
+/// Arithmetic is counted by the products, which are ops of their own in a profile.
 inline OpCost cost_of(const AttentionForwardArgs& args) {
-  return {bytes_of(args.qkv) + bytes_of(args.o) + bytes_of(args.v) + softmax_bytes(args.qkv, args.shape), 0};
+  return {bytes_of(args.qkv) + bytes_of(args.o) + bytes_of(args.v) + softmax_bytes(args.qkv, args.shape), 0, 4};
 }
 
 struct AttentionBackwardArgs {
@@ -45,7 +45,7 @@ struct AttentionBackwardArgs {
 };
 void attention_backward(Stream& stream, const AttentionBackwardArgs& args);
 inline OpCost cost_of(const AttentionBackwardArgs& args) {
-  return {2 * bytes_of(args.qkv) + bytes_of(args.d_o) + bytes_of(args.dv) + softmax_bytes(args.qkv, args.shape), 0};
+  return {2 * bytes_of(args.qkv) + bytes_of(args.d_o) + bytes_of(args.dv) + softmax_bytes(args.qkv, args.shape), 0, 6};
 }
 
 }  // namespace boxcar::kernels

@@ -32,14 +32,29 @@ template <>
 struct RawBytes<2> {
   using Type = unsigned short;
 };
+template <>
+struct RawBytes<1> {
+  using Type = unsigned char;
+};
 
-/// Reads kWidth elements as float. `from` is a multiple of kWidth elements.
+/// Reads kWidth elements; more than 16 bytes with several accesses. `from` is a multiple of kWidth elements, or of
+/// 16 bytes.
+template <int kWidth, class T>
+BOXCAR_DEVICE void load_elements(const T* from, T (&elements)[kWidth]) {
+  constexpr int kSize = static_cast<int>(sizeof(T)), kChunk = kWidth * kSize > 16 ? 16 / kSize : kWidth;
+  using Raw = typename RawBytes<kChunk * kSize>::Type;
+#pragma unroll
+  for (int i = 0; i < kWidth; i += kChunk) {
+    const Raw raw = *reinterpret_cast<const Raw*>(from + i);
+    memcpy(static_cast<void*>(elements + i), &raw, sizeof(raw));
+  }
+}
+
+/// The same as float.
 template <int kWidth, class T>
 BOXCAR_DEVICE void load_vector(const T* from, float (&values)[kWidth]) {
-  using Raw = typename RawBytes<kWidth* static_cast<int>(sizeof(T))>::Type;
-  const Raw raw = *reinterpret_cast<const Raw*>(from);
   T elements[kWidth];
-  memcpy(static_cast<void*>(elements), &raw, sizeof(raw));
+  load_elements(from, elements);
 #pragma unroll
   for (int i = 0; i < kWidth; ++i) values[i] = static_cast<float>(elements[i]);
 }

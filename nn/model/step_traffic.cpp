@@ -24,7 +24,8 @@ class DrySteps {
     model_.prepare(stream_);
     arena_.emplace(model_, stream_, 0);
     averages_ = Tensor::empty(stream_, arena_->values_tensor().shape());
-    optimizer_.emplace(stream_, nn::OptimizerSettings{}, nn::optim_params(*arena_), arena_->parameter_count());
+    optimizer_.emplace(stream_, nn::OptimizerSettings{}, nn::optim_params(*arena_), arena_->parameter_count(),
+                       static_cast<std::int64_t>(arena_->values().size()));
     criterion_ = model_.init_criterion();
     criterion_->attach(model_);
   }
@@ -63,13 +64,12 @@ class DrySteps {
   }
 
   void update() {
-    const kernels::GradientNorm* norm = optimizer_->measure(stream_, arena_->grads().data(), 1.0);
-    const auto count = static_cast<std::int64_t>(arena_->values().size());
+    optimizer_->begin_step(stream_);
+    const float* grads = arena_->grads().data();
     optimizer_->step(stream_, {.values = arena_->values().data(),
-                               .grads = arena_->grads().data(),
-                               .norm = norm,
-                               .averages = averages_.as(),
-                               .average_count = count});
+                               .grads = grads,
+                               .norm = optimizer_->measure(stream_, grads),
+                               .averages = averages_.as()});
     const ProfileScope fill(stream_.profiler(), ScopeKind::kOp, "zero_grads",
                             {static_cast<std::int64_t>(arena_->grads().size_bytes()), 0, 0});
     arena_->zero_grads();

@@ -4,9 +4,12 @@
 #include <typeinfo>
 
 #include "boxcar/kernels/activation/activation.h"
+#include "boxcar/kernels/attention/attention.h"
 #include "boxcar/kernels/conv/conv.h"
+#include "boxcar/kernels/loss/detection_loss.h"
 #include "boxcar/kernels/nms/nms.h"
 #include "boxcar/kernels/norm_act/norm_act.h"
+#include "boxcar/kernels/optim/optim.h"
 #include "boxcar/kernels/render/render_table.h"
 #include "boxcar/runtime/base/error.h"
 #include "boxcar/runtime/device/graph.h"
@@ -98,6 +101,26 @@ TEST_P(LaunchCount, IsWhatTheKernelsNeed) {
       expect_launches(s, norm_act_backward, args);
     }
   }
+  const DetectionLevel level{z, y, 8.0f};
+  const Tensor target = Tensor::zeros(s, {1, 1, 1, 6}), total = Tensor::zeros(s, {});
+  DetectionLossArgs loss{.levels = {level}, .reg_max = 1, .targets = target, .total = total};
+  expect_launches(s, detection_loss, loss);
+  loss.assign.topk2 = 5;
+  loss.grads = {{dz, some()}};
+  expect_launches(s, detection_loss, loss);
+  expect_launches(s, scale_loss_gradients, ScaleLossGradientsArgs{loss.grads, total});
+  const Tensor o = Tensor::zeros(s, {2, 3, 3, 2}), softmax = Tensor::zeros(s, {2, 1, 9, 9});
+  const AttentionShape heads{1, 1, 2};
+  expect_launches(s, attention_forward, AttentionForwardArgs{z, o, o, softmax.as(), heads});
+  expect_launches(s, attention_backward, AttentionBackwardArgs{z, softmax.as(), o, o, dz, heads});
+  const std::vector<FlatRange> ranges{{0, 3}, {5, 40}};
+  const FlatBlocks blocks(s, ranges);
+  const Tensor coefficients = Tensor::zeros(s, {1, 1, 1, sizeof(StepCoefficients)}, DType::kU8);
+  const Tensor found = Tensor::zeros(s, {1, 1, 1, sizeof(GradientNorm)}, DType::kU8);
+  auto* const step = coefficients.as<StepCoefficients>();
+  expect_launches(s, set_coefficients, SetCoefficientsArgs{{}, step});
+  expect_launches(s, gradient_norm, GradientNormArgs{blocks, z.as(), step, found.as<GradientNorm>()});
+  expect_launches(s, optimizer_step, OptimizerStepArgs{OptimKind::kSgd, blocks, step, y.as(), z.as(), dz.as()});
   expect_launches(s, sum_pieces, SumPiecesArgs{{piece, piece}, dz});
   expect_launches(s, activation_forward, ActivationForwardArgs{z, y, {}});
   expect_launches(s, activation_backward, ActivationBackwardArgs{z, y, dz, {}});

@@ -40,8 +40,9 @@ TEST_P(Goals, BytesAndLaunchesOfAStep) {
   EXPECT_GE(double(traffic.total().bytes_an_image), double(traffic.fused_bytes_an_image()));
   // Statistics are a pass of their own so far: one launch more for each norm.
   EXPECT_LE(traffic.total().launches, goal.launches + ops.at("norm_act_forward").calls);
-  EXPECT_LE(ops.at("detection_loss").launches, 12);
-  EXPECT_LE(ops.at("gradient_norm").launches + ops.at("optimizer_step").launches + ops.at("ema_update").launches, 3);
+  EXPECT_LE(ops.at("detection_loss").launches + ops.at("scale_loss_gradients").launches, 12);
+  EXPECT_LE(ops.at("set_coefficients").launches + ops.at("gradient_norm").launches + ops.at("optimizer_step").launches,
+            3);
   EXPECT_EQ(ops.at("render").launches, 1);
   for (const auto& [name, op] : ops) EXPECT_GT(op.bytes_an_image + op.bytes_a_step, 0) << name << " does not tell";
 }
@@ -76,7 +77,7 @@ std::map<std::string, Profiler::Row> computed(const ModelSpec& spec) {
 TEST(StepTraffic, CountsTheOpsOfAStepThatIsComputed) {
   const auto rows = computed(yolo11("n"));
   auto counted = by_name(step_traffic(yolo11("n"), 64, DType::kF32));
-  for (const char* own : {"render", "gradient_norm", "optimizer_step", "ema_update", "zero_grads"}) {
+  for (const char* own : {"render", "set_coefficients", "gradient_norm", "optimizer_step", "zero_grads"}) {
     EXPECT_EQ(counted.erase(own), 1u) << own;
   }
   EXPECT_GT(counted.size(), 12u);
