@@ -121,6 +121,13 @@ std::vector<std::string> conv_implementations(Stream& stream) { return cpu::conv
 
 OpCost cost_of(const ConvForwardArgs& args) { return conv_cost(args.x, args.w, args.y, args.options); }
 OpCost cost_of(const ConvBackwardInputArgs& args) { return conv_cost(args.dx, args.w, args.dy, args.options); }
-OpCost cost_of(const ConvBackwardWeightArgs& args) { return conv_cost(args.x, args.dw, args.dy, args.options); }
+OpCost cost_of(const ConvBackwardWeightArgs& args) {
+  OpCost cost = conv_cost(args.x, args.dw, args.dy, args.options);
+  if (args.dbias && !is_depthwise(args.x.c, args.dy.c, args.options)) {  // a pass of its own
+    cost.bytes += bytes_of(args.dy);
+    cost.launches = 2;
+  }
+  return cost;
+}
 
 }  // namespace boxcar::kernels

@@ -55,6 +55,8 @@ struct ConvForwardArgs {
 };
 /// Throws ShapeError, or DeviceError where the library has no such convolution for this CPU (bf16 below AVX-512).
 void conv_forward(Stream& stream, const ConvForwardArgs& args);
+/// Launches are those of a vendor's library, one a convolution; the plain kernels of the tree take more where a data
+/// gradient has a stride or a weight gradient is summed in parts.
 OpCost cost_of(const ConvForwardArgs& args);
 
 /// dx from dy: the adjoint of the forward pass in x.

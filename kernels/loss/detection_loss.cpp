@@ -214,7 +214,7 @@ void scale_loss_gradients(Stream& stream, const ScaleLossGradientsArgs& args) {
 }
 
 OpCost cost_of(const DetectionLossArgs& args) {
-  OpCost cost;
+  OpCost cost{.launches = args.assign.topk2 == args.assign.topk ? 8 : 9};
   for (const auto& level : args.levels) cost.bytes += bytes_of(level.box_dist) + bytes_of(level.cls_logits);
   if (!args.grads.empty()) cost.bytes *= 2;
   return cost;

@@ -57,5 +57,7 @@ struct ScaleLossGradientsArgs {
 /// Multiplies gradients by a number that lies on the device, as backward passes do. Where it is 1, as it almost always
 /// is, no gradient is read or written. Throws ShapeError.
 void scale_loss_gradients(Stream& stream, const ScaleLossGradientsArgs& args);
+/// Of a factor of 1.
+inline OpCost cost_of(const ScaleLossGradientsArgs& args) { return {bytes_of(args.factor), 0}; }
 
 }  // namespace boxcar::kernels

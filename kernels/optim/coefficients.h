@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "boxcar/kernels/common/op_cost.h"
 #include "boxcar/kernels/optim/optim_math.h"
 #include "boxcar/runtime/device/stream.h"
 
@@ -43,5 +44,6 @@ struct SetCoefficientsArgs {
 /// *to = value, in stream order. The value travels with the call, so this one op of a step stays outside of a
 /// recording.
 void set_coefficients(Stream& stream, const SetCoefficientsArgs& args);
+inline OpCost cost_of(const SetCoefficientsArgs&) { return {sizeof(StepCoefficients), 0}; }
 
 }  // namespace boxcar::kernels

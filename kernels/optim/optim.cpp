@@ -113,6 +113,8 @@ void optimizer_step(Stream& stream, const OptimizerStepArgs& args) {
   BOXCAR_DISPATCH(stream, optimizer_step, args);
 }
 
+OpCost cost_of(const GradientNormArgs& args) { return {args.blocks.elements() * std::int64_t{sizeof(float)}, 0}; }
+
 // Values, states and averages are read and written, gradients read.
 OpCost cost_of(const OptimizerStepArgs& args) {
   const int buffers = 1 + (args.state0 != nullptr) + (args.state1 != nullptr) + (args.averages != nullptr);

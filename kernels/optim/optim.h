@@ -30,6 +30,7 @@ struct GradientNormArgs {
 /// gradients vanish and infinite ones become NaN), a NaN norm gives NaN. Summed in double, block by block, in their
 /// order. Throws ArgumentError for a missing pointer.
 void gradient_norm(Stream& stream, const GradientNormArgs& args);
+OpCost cost_of(const GradientNormArgs& args);
 
 struct OptimizerStepArgs {
   OptimKind kind = OptimKind::kSgd;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "boxcar/nn/arena/arena.h"
 #include "boxcar/runtime/base/error.h"
 
 namespace boxcar::nn {
@@ -89,6 +90,17 @@ std::vector<kernels::UpdateRange> gaps(const std::vector<kernels::UpdateRange>& 
 }
 
 }  // namespace
+
+std::vector<OptimParam> optim_params(const ParamArena& arena) {
+  std::vector<OptimParam> params;
+  for (const ParamArena::Entry& entry : arena.entries()) {
+    const Parameter& p = *entry.parameter;
+    if (p.kind != StateKind::kParameter) continue;
+    params.push_back({entry.name, p.file_shape(), p.is_norm, p.layout == FileLayout::kDepthwiseWeight, p.trainable,
+                      entry.offset, entry.count});
+  }
+  return params;
+}
 
 /// What each parameter is to the passes over the arena.
 struct Optimizer::Layout {

@@ -27,6 +27,11 @@ struct OptimParam {
   std::int64_t count = 0;   // product of dims
 };
 
+class ParamArena;
+
+/// All parameters of an arena, in its order.
+std::vector<OptimParam> optim_params(const ParamArena& arena);
+
 struct OptimizerSettings {
   OptimizerType type = OptimizerType::kSgd;  // not kAuto: choose_optimizer comes first
   double lr = 0.01;

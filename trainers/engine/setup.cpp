@@ -335,14 +335,7 @@ std::unique_ptr<nn::Optimizer> BaseTrainer::build_optimizer() {
   model_->for_each_module([&](const std::string& path, nn::Module& module) {
     if (dynamic_cast<nn::Detect*>(&module)) settings.head = path + ".";
   });
-  std::vector<nn::OptimParam> params;
-  for (const auto& entry : arena_->entries()) {
-    const nn::Parameter& p = *entry.parameter;
-    if (p.kind != nn::StateKind::kParameter) continue;
-    params.push_back({entry.name, p.file_shape(), p.is_norm, p.layout == nn::FileLayout::kDepthwiseWeight, p.trainable,
-                      entry.offset, entry.count});
-  }
-  return std::make_unique<nn::Optimizer>(*stream_, settings, std::move(params), arena_->parameter_count(),
+  return std::make_unique<nn::Optimizer>(*stream_, settings, nn::optim_params(*arena_), arena_->parameter_count(),
                                          static_cast<std::int64_t>(arena_->values().size()));
 }
 
