@@ -75,7 +75,11 @@ __global__ void __launch_bounds__(kThreads) copy_head_values_kernel(HeadValues v
   float* const value = v.values + pixel * v.values_ld + channel;
   const int head = v.by_head_dim.split(channel);
   float* const part = v.parts + pixel * v.parts_ld + head * v.head_stride + channel;
-  kToParts ? * part = *value : * value = *part;
+  if constexpr (kToParts) {
+    *part = *value;
+  } else {
+    *value = *part;
+  }
 }
 
 template <bool kToParts>

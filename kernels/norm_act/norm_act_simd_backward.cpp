@@ -147,7 +147,7 @@ void reduce(const NormActBackwardArgs& args, const NormPattern& norm, std::int64
     const T* z = rows_of<const T>(args.z).row(first);
     gradient.with_rows(first, rows, [&](const auto* dy) {
       if constexpr (std::is_same_v<T, float>) {
-        if (args.from.size() > 2) std::copy_n(dy, count, rows_of<float>(args.dz).row(first));
+        if (args.from.size() >= kManyPieces) std::copy_n(dy, count, rows_of<float>(args.dz).row(first));
       }
       with_activation(args.act, [&](auto act) HWY_ATTR { reduce_chunk<act()>(norm, z, dy, count, sums.data()); });
     });
@@ -162,7 +162,7 @@ template <class T>
 void apply(const NormActBackwardArgs& args, const NormPattern& norm, const float* means, std::int64_t begin,
            std::int64_t end) {
   const Period& period = norm.period;
-  const bool summed = std::is_same_v<T, float> && args.from.size() > 2;
+  const bool summed = std::is_same_v<T, float> && args.from.size() >= kManyPieces;
   const GradPieces from = summed ? GradPieces{{{0, args.z.c}, args.dz}} : args.from;
   Gradient<T> gradient(from, period);
   for (std::int64_t first = begin; first < end; first += period.chunk_rows) {

@@ -99,7 +99,6 @@ class Optimizer {
   /// One step. With averages also the moving average of everything. Throws ArgumentError without a begin_step() before.
   void step(Stream& stream, const StepBuffers& buffers);
   /// Steps begun.
-
   std::int64_t steps() const { return steps_; }
   /// Restores the count from a checkpoint, and what follows from it.
   void set_steps(std::int64_t steps);

@@ -23,7 +23,7 @@ void Segments::add(Range segment) {
   bytes_ += segment.bytes;
 }
 
-// A training step leaves some dozens of free ranges: looking at all of them is the fastest way.
+// Free ranges are few, as neighbours grow together: all are looked at.
 void* Segments::take(std::size_t bytes) {
   auto best = free_.end();
   for (auto range = free_.begin(); range != free_.end(); ++range) {

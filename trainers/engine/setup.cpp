@@ -344,9 +344,7 @@ void BaseTrainer::setup_optimizer() {
   if (!optimizer_) fail<Error>("build_optimizer() returned no optimizer");
   if (optimizer_->average_count() != static_cast<std::int64_t>(arena_->values().size())) {
     fail<Error>(
-        "build_optimizer() returned an optimizer that averages {} values, but the model has {}; give its constructor "
-        "the "
-        "size of arena().values()",
+        "build_optimizer() made an optimizer that averages {} values; arena().values() has {}, which it must get",
         optimizer_->average_count(), arena_->values().size());
   }
   setup_schedule();
