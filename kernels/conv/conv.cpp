@@ -1,8 +1,9 @@
-// Checks and dispatch; the loops are in conv_onednn.cpp and depthwise.cpp.
+// Checks and dispatch; the loops are in conv_onednn.cpp, depthwise.cpp and conv_*.cu.
 #include "boxcar/kernels/conv/conv.h"
 
 #include "boxcar/kernels/common/copy.h"
 #include "boxcar/kernels/common/dispatch.h"
+#include "boxcar/kernels/conv/conv_cuda.h"
 #include "boxcar/kernels/conv/conv_onednn.h"
 #include "boxcar/kernels/conv/depthwise.h"
 
@@ -86,7 +87,7 @@ void conv_forward(Stream& stream, const ConvForwardArgs& args) {
     BOXCAR_DISPATCH(stream, depthwise_forward, ConvForwardArgs{args.x, w, args.bias, args.y, args.options});
   } else {
     check_packed("conv_forward", "x", args.x);
-    BOXCAR_DISPATCH_CPU(stream, conv_forward, args);
+    BOXCAR_DISPATCH(stream, conv_forward, args);
   }
 }
 
@@ -100,7 +101,7 @@ void conv_backward_input(Stream& stream, const ConvBackwardInputArgs& args) {
     const Tensor w = as_type(stream, args.w, args.dy.dtype);
     BOXCAR_DISPATCH(stream, depthwise_backward_input, ConvBackwardInputArgs{args.dy, w, args.dx, args.options});
   } else {
-    BOXCAR_DISPATCH_CPU(stream, conv_backward_input, args);
+    BOXCAR_DISPATCH(stream, conv_backward_input, args);
   }
 }
 
@@ -112,7 +113,7 @@ void conv_backward_weight(Stream& stream, const ConvBackwardWeightArgs& args) {
     BOXCAR_DISPATCH(stream, depthwise_backward_weight, args);
   } else {
     check_packed("conv_backward_weight", "x", args.x);
-    BOXCAR_DISPATCH_CPU(stream, conv_backward_weight, args);
+    BOXCAR_DISPATCH(stream, conv_backward_weight, args);
   }
 }
 
@@ -120,6 +121,13 @@ std::vector<std::string> conv_implementations(Stream& stream) { return cpu::conv
 
 OpCost cost_of(const ConvForwardArgs& args) { return conv_cost(args.x, args.w, args.y, args.options); }
 OpCost cost_of(const ConvBackwardInputArgs& args) { return conv_cost(args.dx, args.w, args.dy, args.options); }
-OpCost cost_of(const ConvBackwardWeightArgs& args) { return conv_cost(args.x, args.dw, args.dy, args.options); }
+OpCost cost_of(const ConvBackwardWeightArgs& args) {
+  OpCost cost = conv_cost(args.x, args.dw, args.dy, args.options);
+  if (args.dbias && !is_depthwise(args.x.c, args.dy.c, args.options)) {  // a pass of its own
+    cost.bytes += bytes_of(args.dy);
+    cost.launches = 2;
+  }
+  return cost;
+}
 
 }  // namespace boxcar::kernels
