@@ -23,8 +23,8 @@ void copy_strided(Stream& stream, const Strided& from, const Strided& to) {
 
 // x: tables of `table` rows; y: `picked` rows of each.
 struct GatherSizes {
-  std::int64_t table, picked, result;  // result: rows that are written, of all tables
-  int channels;
+  int table, picked, channels;
+  std::int64_t result;  // rows that are written, of all tables
 };
 
 // A thread owns kWidth channels of up to four rows of y.
@@ -37,7 +37,7 @@ __global__ void __launch_bounds__(kTileThreads)
     float v[kWidth];
 #pragma unroll
     for (int i = 0; i < kWidth; ++i) v[i] = __int_as_float(0x7fc00000);  // NaN
-    const std::int64_t row = rows[r];
+    const std::int32_t row = rows[r];
     if (row >= 0 && row < sizes.table) load_vector(x.row(r / sizes.picked * sizes.table + row) + c, v);
     store_vector(y.row(r) + c, v);
   });
@@ -51,12 +51,14 @@ __global__ void __launch_bounds__(kTileThreads, 4)
   const int c = tile_channel<kWidth>();
   if (c >= sizes.channels) return;
   for_tile_rows<kRowsPerThread, 1>(sizes.result, [&](std::int64_t r) {
-    const std::int64_t first = r / sizes.table * sizes.picked, row = r % sizes.table;
+    const std::int64_t table = r / sizes.table, first = table * sizes.picked;
+    const auto row = static_cast<std::int32_t>(r - table * sizes.table);
     float sum[kWidth] = {};
-    for (std::int64_t k = first; k < first + sizes.picked; ++k) {
-      if (rows[k] != row) continue;
+#pragma unroll 2  // more would not fit the registers
+    for (int k = 0; k < sizes.picked; ++k) {
+      if (rows[first + k] != row) continue;
       float g[kWidth];
-      load_vector(dy.row(k) + c, g);
+      load_vector(dy.row(first + k) + c, g);
 #pragma unroll
       for (int i = 0; i < kWidth; ++i) sum[i] += g[i];
     }
@@ -73,7 +75,7 @@ void slice_out(Stream& stream, const SliceArgs& args) { copy_strided(stream, sli
 void slice_in(Stream& stream, const SliceArgs& args) { copy_strided(stream, strided(args.part), sliced(args)); }
 
 void gather(Stream& stream, const GatherArgs& args) {
-  const GatherSizes sizes{args.x.w, args.rows.w, args.y.pixels(), args.x.c};
+  const GatherSizes sizes{args.x.w, args.rows.w, args.x.c, args.y.pixels()};
   with_vector_width<float>(common_width({args.x, args.y}), [&]<int kWidth>(std::integral_constant<int, kWidth>) {
     launch("gather", gather_kernel<kWidth>, tile_grid(sizes.result, sizes.channels, kWidth, kRowsPerThread), stream,
            rows_of<const float>(args.x), args.rows.as<const std::int32_t>(), rows_of<float>(args.y), sizes);
@@ -81,7 +83,7 @@ void gather(Stream& stream, const GatherArgs& args) {
 }
 
 void gather_backward(Stream& stream, const GatherBackwardArgs& args) {
-  const GatherSizes sizes{args.dx.w, args.rows.w, args.dx.pixels(), args.dx.c};
+  const GatherSizes sizes{args.dx.w, args.rows.w, args.dx.c, args.dx.pixels()};
   with_vector_width<float>(common_width({args.dx, args.dy}), [&]<int kWidth>(std::integral_constant<int, kWidth>) {
     launch("gather_backward", gather_backward_kernel<kWidth>,
            tile_grid(sizes.result, sizes.channels, kWidth, kRowsPerThread), stream, rows_of<const float>(args.dy),

@@ -1,6 +1,7 @@
 // One thread an element of tensors at strides of any size; for .cu files only.
 #pragma once
 
+#include "boxcar/kernels/common/host_device.h"
 #include "boxcar/kernels/common/launch.h"
 #include "boxcar/kernels/elementwise/strided.h"
 
@@ -21,22 +22,32 @@ class StridedWalk {
     for (int axis = 3; axis >= 0; --axis) add_axis(tensors, axis);
   }
 
+  BOXCAR_HD std::int64_t count() const { return count_; }
   Grid grid() const { return grid_for(count_, kWalkThreads); }
 
-  /// Points at the calling thread's element of each tensor; false for threads beyond the last one.
-  BOXCAR_DEVICE bool find(float* (&at)[kTensors]) const {
-    std::int64_t rest = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
-    if (rest >= count_) return false;
+  /// Where an element lies in each tensor, counted from its first.
+  BOXCAR_DEVICE void offsets(std::int64_t element, std::int64_t (&at)[kTensors]) const {
 #pragma unroll
-    for (int t = 0; t < kTensors; ++t) at[t] = data_[t];
+    for (int t = 0; t < kTensors; ++t) at[t] = 0;
 #pragma unroll
     for (int i = 0; i < 4; ++i) {  // innermost first
       if (i >= axes_) break;
-      const std::int64_t index = i + 1 < axes_ ? rest % size_[i] : rest;
+      const bool last = i + 1 == axes_;
+      const std::int64_t index = last ? element : element % size_[i];
+      element = last ? 0 : element / size_[i];
 #pragma unroll
       for (int t = 0; t < kTensors; ++t) at[t] += index * stride_[t][i];
-      rest /= i + 1 < axes_ ? size_[i] : 1;
     }
+  }
+
+  /// Points at the calling thread's element of each tensor; false for threads beyond the last one.
+  BOXCAR_DEVICE bool find(float* (&at)[kTensors]) const {
+    const std::int64_t element = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
+    if (element >= count_) return false;
+    std::int64_t offset[kTensors];
+    offsets(element, offset);
+#pragma unroll
+    for (int t = 0; t < kTensors; ++t) at[t] = data_[t] + offset[t];
     return true;
   }
 

@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "boxcar/kernels/reduce/reduce.h"
-#include "boxcar/kernels/reduce/softmax.h"
 #include "boxcar/runtime/base/error.h"
 #include "support/backends.h"
 #include "support/tensors.h"
@@ -148,38 +146,6 @@ TEST_P(ElementwiseTest, WhereTakesNanForTrue) {
 }
 
 INSTANTIATE_ON_BACKENDS(ElementwiseTest);
-
-TEST(Reduce, SlicesOfWiderTensors) {
-  Stream stream;
-  const Tensor a = test::slice_of(stream, {1, 1, 2, 3}, {1, 2, 3, 4, 5, 6}, DType::kF32, 2, 7);
-  const Tensor total = test::unwritten(stream, {1, 1, 2, 1});
-  reduce(stream, {Reduction::kSum, a, total, 0.5});
-  EXPECT_EQ(total.to_host(stream), (std::vector<float>{3, 7.5f}));
-  EXPECT_THROW(reduce(stream, {Reduction::kSum, a, Tensor::zeros(stream, {1, 1, 2, 2})}), ShapeError);
-}
-
-TEST(Reduce, LongSumsAndMaximaAcrossBlocks) {
-  Stream stream;
-  std::vector<float> values(10001, 0.1f);
-  values[9000] = 2;
-  const Tensor x = Tensor::from(stream, {1, 1, 10001, 1}, values), y = test::unwritten(stream, {});
-  reduce(stream, {Reduction::kSum, x, y});
-  EXPECT_EQ(y.to_host(stream)[0], static_cast<float>(10000 * double{0.1f} + 2));
-  reduce(stream, {Reduction::kMax, x, y});
-  EXPECT_EQ(y.to_host(stream)[0], 2);
-  x.as<float>()[5] = std::nanf("");
-  reduce(stream, {Reduction::kMax, x, y});
-  EXPECT_TRUE(std::isnan(y.to_host(stream)[0]));
-}
-
-TEST(Softmax, LargeValues) {
-  Stream stream;
-  const Tensor x = Tensor::from(stream, {1, 1, 1, 2}, {1e4f, 1e4f}), y = test::unwritten(stream, {1, 1, 1, 2});
-  softmax(stream, {SoftmaxKind::kSoftmax, x, y});
-  EXPECT_EQ(y.to_host(stream), (std::vector<float>{0.5f, 0.5f}));
-  softmax(stream, {SoftmaxKind::kLogSoftmax, x, y});
-  EXPECT_NEAR(y.to_host(stream)[0], -std::log(2.0), 1e-6);
-}
 
 }  // namespace
 }  // namespace boxcar::kernels

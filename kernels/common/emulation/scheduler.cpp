@@ -1,14 +1,36 @@
 #include "boxcar/kernels/common/emulation/scheduler.h"
 
 #include <algorithm>
+#include <mutex>
 #include <numeric>
 #include <random>
+#include <set>
 #include <vector>
 
 #include "boxcar/kernels/common/emulation/block.h"
 
 namespace boxcar::emulation {
 namespace {
+
+class RanNames {
+ public:
+  static RanNames& instance() {
+    static RanNames names;
+    return names;
+  }
+  void add(const char* name) {
+    const std::lock_guard lock(mutex_);
+    names_.emplace(name);
+  }
+  std::vector<std::string> list() {
+    const std::lock_guard lock(mutex_);
+    return {names_.begin(), names_.end()};
+  }
+
+ private:
+  std::mutex mutex_;
+  std::set<std::string> names_;
+};
 
 std::vector<std::uint32_t> shuffled(std::uint64_t count, std::uint64_t seed) {
   std::vector<std::uint32_t> numbers(count);
@@ -21,6 +43,7 @@ std::vector<std::uint32_t> shuffled(std::uint64_t count, std::uint64_t seed) {
 
 void run(const Launch& launch, FunctionRef<void()> body) {
   using Order = EmulationSettings::Order;
+  RanNames::instance().add(launch.name);
   const EmulationSettings& settings = launch.settings;
   const std::uint64_t count = std::uint64_t{launch.blocks.x} * launch.blocks.y * launch.blocks.z;
   std::vector<std::uint32_t> random_order;
@@ -33,6 +56,8 @@ void run(const Launch& launch, FunctionRef<void()> body) {
     }
   });
 }
+
+std::vector<std::string> kernels_that_ran() { return RanNames::instance().list(); }
 
 void sync_block(Site site) { Worker::mine().sync_block(site); }
 std::uint64_t sync_warp(WarpOp op, unsigned mask, std::uint64_t value, int source, Site site) {

@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <source_location>
+#include <string>
+#include <vector>
 
 #include "boxcar/runtime/device/backend.h"
 #include "boxcar/runtime/parallel/parallel_for.h"
@@ -30,6 +32,9 @@ struct Launch {
 };
 /// Calls `body` once for each thread of each block; returns when all are done.
 void run(const Launch& launch, FunctionRef<void()> body);
+
+/// The names under which kernels ran in this process, each once: for the test that none is left untested.
+std::vector<std::string> kernels_that_ran();
 
 /// The calling thread waits until all threads of its block are at the same place.
 void sync_block(Site site);
