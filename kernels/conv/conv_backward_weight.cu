@@ -28,15 +28,35 @@ __global__ void __launch_bounds__(Tile::kThreads)
       });
 }
 
-// A thread owns one element of dw.
-__global__ void __launch_bounds__(256)
+constexpr int kSumThreads = 256;
+
+// A thread owns one element of dw and one of kRuns runs of the parts; the first run's adds up all runs in order.
+template <int kRuns>
+__global__ void __launch_bounds__(kSumThreads)
     sum_parts_kernel(const float* partial, int parts, float* dw, std::int64_t count, bool add) {
-  const std::int64_t i = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
-  if (i >= count) return;
+  constexpr int kElements = kSumThreads / kRuns;
+  BOXCAR_SHARED(float, sums, [kRuns][kElements]);
+  const int element = static_cast<int>(threadIdx.x) % kElements, run = static_cast<int>(threadIdx.x) / kElements;
+  const std::int64_t i = std::int64_t{blockIdx.x} * kElements + element;
   float sum = 0;
-#pragma unroll 4
-  for (int part = 0; part < parts; ++part) sum += partial[part * count + i];
+  if (i < count) {
+    const int end = parts * (run + 1) / kRuns;
+#pragma unroll 8
+    for (int part = parts * run / kRuns; part < end; ++part) sum += partial[part * count + i];
+  }
+  sums[run][element] = sum;
+  __syncthreads();
+  if (run != 0 || i >= count) return;
+#pragma unroll
+  for (int k = 1; k < kRuns; ++k) sum += sums[k][element];
   dw[i] = add ? dw[i] + sum : sum;
+}
+
+template <int kRuns>
+void launch_sum_parts(Stream& stream, const float* partial, int parts, const TensorView& dw, GradMode mode) {
+  const Grid grid{grid_for(dw.count(), kSumThreads / kRuns).blocks, dim3(kSumThreads)};
+  launch("sum_parts", sum_parts_kernel<kRuns>, grid, stream, partial, parts, dw.as(), dw.count(),
+         mode == GradMode::kAdd);
 }
 
 struct BiasSum {
@@ -104,8 +124,10 @@ void backward_weight(Stream& stream, const ConvBackwardWeightArgs& args, const P
 }  // namespace
 
 void sum_parts(Stream& stream, const float* partial, int parts, const TensorView& dw, GradMode mode) {
-  launch("sum_parts", sum_parts_kernel, grid_for(dw.count(), 256), stream, partial, parts, dw.as(), dw.count(),
-         mode == GradMode::kAdd);
+  // Many parts come with few elements: one thread for each of these would wait for part after part.
+  constexpr int kManyParts = 32;
+  parts < kManyParts ? launch_sum_parts<1>(stream, partial, parts, dw, mode)
+                     : launch_sum_parts<8>(stream, partial, parts, dw, mode);
 }
 
 void conv_backward_weight(Stream& stream, const ConvBackwardWeightArgs& args) {

@@ -20,7 +20,8 @@ void stem_backward_weight(Stream& stream, const ConvBackwardWeightArgs& args);
 /// The weights themselves where they are f32, else as f32: kernels round them to the activations' type.
 Tensor weights_as_f32(Stream& stream, const TensorView& w);
 
-/// dw[i] = the sum over parts of partial[part][i] in order; added to what is there with kAdd.
+/// dw[i] = the sum over parts of partial[part][i], in an order that follows from their number; added to what is there
+/// with kAdd.
 void sum_parts(Stream& stream, const float* partial, int parts, const TensorView& dw, GradMode mode);
 
 }  // namespace boxcar::kernels::cuda

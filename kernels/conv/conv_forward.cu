@@ -5,23 +5,17 @@
 namespace boxcar::kernels::cuda {
 namespace {
 
-// Where y's rows go, and what happens to them on the way.
+// Where y's rows go.
 struct ForwardResult {
   void* y;
   std::int64_t ld;
-  const float* bias;
-  ActKind act;
+  BiasAndAct epilogue;
   bool is_f32, pairs;
 
-  BOXCAR_DEVICE float finished(float sum, int channel) const {
-    const float v = bias ? sum + bias[channel] : sum;
-    if (act == ActKind::kSilu) return silu(v);
-    return act == ActKind::kRelu ? activate(Act{ActKind::kRelu}, v) : v;
-  }
   template <class T>
   BOXCAR_DEVICE void store(std::int64_t row, int channel, bool both, float v0, float v1) const {
     T* const to = static_cast<T*>(y) + row * ld + channel;
-    const float values[2] = {finished(v0, channel), both ? finished(v1, channel + 1) : 0.0f};
+    const float values[2] = {epilogue.finished(v0, channel), both ? epilogue.finished(v1, channel + 1) : 0.0f};
     if (both && pairs) return store_vector(to, values);
     to[0] = static_cast<T>(values[0]);
     if (both) to[1] = static_cast<T>(values[1]);
@@ -63,7 +57,7 @@ void conv_forward(Stream& stream, const ConvForwardArgs& args) {
   const int groups = args.options.groups, in = args.x.c / groups, out = args.y.c / groups;
   const PatchShape shape = patches_of_input(args.x, args.y, args.options);
   const ForwardResult result{
-      args.y.data, args.y.ld, args.bias, args.act.kind, args.y.dtype == DType::kF32, has_pairs(args.y, groups)};
+      args.y.data, args.y.ld, {args.bias, args.act.kind}, args.y.dtype == DType::kF32, has_pairs(args.y, groups)};
   with_device_type("conv_forward", args.x.dtype, [&]<class T>(T) {
     const int width = std::min(group_width(args.x, groups, 16 / static_cast<int>(sizeof(T))),
                                group_width(w, 1, 16 / static_cast<int>(sizeof(T))));

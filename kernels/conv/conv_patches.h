@@ -130,6 +130,19 @@ inline int group_width(const TensorView& t, int groups, int most) {
   return width;
 }
 
+/// What happens to a sum of the forward pass before it is stored.
+struct BiasAndAct {
+  const float* bias;  // or null
+  ActKind act;        // one that conv_can_activate()
+
+  BOXCAR_DEVICE float finished(float sum, int channel) const {
+    const float v = bias ? sum + bias[channel] : sum;
+    // By name: activate() of a kind that is not known here would carry the code of all kinds.
+    if (act == ActKind::kSilu) return silu(v);
+    return act == ActKind::kRelu ? activate(Act{ActKind::kRelu}, v) : v;
+  }
+};
+
 /// Whether pairs of a group's channels can be written at once.
 inline bool has_pairs(const TensorView& t, int groups) { return group_width(t, groups, 2) == 2; }
 

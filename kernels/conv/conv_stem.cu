@@ -11,13 +11,12 @@ namespace {
 constexpr int kImageChannels = 3;
 constexpr int kForwardThreads = 128, kForwardChannels = 16;
 
-// Where y's rows go, and what happens to them on the way.
+// Where y's rows go.
 struct StemResult {
   void* y;
   std::int64_t ld;
   int channels;
-  const float* bias;
-  ActKind act;
+  BiasAndAct epilogue;
   bool is_f32, vectors;
 
   template <class T>
@@ -79,8 +78,7 @@ __global__ void __launch_bounds__(kForwardThreads)
   }
 #pragma unroll
   for (int o = 0; o < kForwardChannels; ++o) {
-    if (result.bias && first + o < result.channels) sums[o] += result.bias[first + o];
-    if (result.act != ActKind::kIdentity) sums[o] = result.act == ActKind::kSilu ? silu(sums[o]) : fmaxf(sums[o], 0.0f);
+    if (first + o < result.channels) sums[o] = result.epilogue.finished(sums[o], first + o);
   }
   result.is_f32 ? result.template store<float>(pixel, first, sums) : result.template store<T>(pixel, first, sums);
 }
@@ -180,8 +178,7 @@ void stem_forward(Stream& stream, const ConvForwardArgs& args) {
   const StemResult result{args.y.data,
                           args.y.ld,
                           args.y.c,
-                          args.bias,
-                          args.act.kind,
+                          {args.bias, args.act.kind},
                           args.y.dtype == DType::kF32,
                           group_width(args.y, 1, width) == width};
   const Grid grid{dim3(blocks_of(shape.pixels, kForwardThreads), blocks_of(args.y.c, kForwardChannels)),

@@ -66,6 +66,7 @@ const std::vector<Case> kCases = {
     {"pointwise_stride", {1, 7, 6, 8}, 8, {.stride = 2}},
     {"image_channels", {2, 9, 11, 3}, 16, {.kernel = 3, .stride = 2, .padding = 1}},
     {"image_channels_odd", {1, 17, 10, 3}, 19, {.kernel = 3, .padding = 1}},
+    {"image_channels_many_pixels", {1, 92, 91, 3}, 4, {.kernel = 3, .stride = 2, .padding = 1}},
     {"k3", {2, 5, 7, 16}, 24, {.kernel = 3, .padding = 1}},
     {"k3_to_three_channels", {1, 6, 5, 64}, 3, {.kernel = 3, .padding = 1}},
     {"k3_one_pixel", {3, 1, 1, 8}, 8, {.kernel = 3, .padding = 1}},
