@@ -11,11 +11,19 @@ Worker& Worker::mine() {
   return worker;
 }
 
-void Worker::run_block(const Launch& launch, std::uint64_t number, FunctionRef<void()> body) {
+void Worker::run_block(const Launch& launch, std::uint64_t number, FunctionRef<void()> body, bool checked) {
   body_ = &body;
+  checked_ = checked && kDetectRaces;
+  stream_clock_ = current_clock();
   start_block(launch, number);
   go_to(idle_fiber());  // back when all threads are done
   current_ = nullptr;
+}
+void Worker::finish_launch() {
+  Meeting end;
+  for (const auto& fiber : checked_fibers_) end.arrive(fiber->clock());
+  end.leave(current_clock());
+  checked_fibers_.clear();
 }
 
 void Worker::start_block(const Launch& launch, std::uint64_t number) {
@@ -27,9 +35,12 @@ void Worker::start_block(const Launch& launch, std::uint64_t number) {
   indices.block_size = launch.threads;
   set_threads(launch.threads);
   set_order(launch.settings, number);
-  for (Thread& thread : threads_) thread.state = Thread::State::kNotStarted;
+  for (Thread& thread : threads_) {
+    thread.state = Thread::State::kNotStarted;
+    thread.fenced = false;
+  }
   started_ = done_ = at_barrier_ = 0;
-  shared_.start_block(launch.shared_bytes, launch.settings.poison);
+  shared_.start_block(launch.shared_bytes, launch.settings.poison, checked_);
 }
 
 void Worker::set_threads(dim3 size) {
@@ -54,8 +65,11 @@ void Worker::set_order(const EmulationSettings& settings, std::uint64_t number) 
 
 void Worker::run_threads() {
   for (;;) {
-    while (started_ < threads_.size() && ready_.empty()) start_thread(threads_[order_[started_++]]);
-    idle_.push_back(running_);
+    while (started_ < threads_.size() && ready_.empty()) {
+      start_thread(threads_[order_[started_++]]);
+      if (checked_) break;
+    }
+    if (!checked_) idle_.push_back(running_);
     go_to(next_fiber());
   }
 }
@@ -68,6 +82,11 @@ void Worker::start_thread(Thread& thread) {
   (*body_)();
   thread.state = Thread::State::kDone;
   ++done_;
+}
+
+void Worker::make_ready(Thread& thread) {
+  const Unchecked growth;
+  ready_.push_back(&thread);
 }
 
 // Leaves the current thread until somebody has made it ready.
@@ -83,6 +102,7 @@ void Worker::go_to(Fiber& to) {
   Fiber& from = *running_;
   if (&to == &from) return;
   running_ = &to;
+  switch_clock(to.clock() ? to.clock() : stream_clock_);
   Fiber::switch_stacks(from, to);
 }
 
@@ -101,8 +121,14 @@ Fiber& Worker::next_fiber() {
 }
 
 Fiber& Worker::idle_fiber() {
+  const auto entry = [](void* worker) { static_cast<Worker*>(worker)->run_threads(); };
+  if (checked_) {
+    const OnClock after_what_the_stream_did(stream_clock_);
+    checked_fibers_.push_back(std::make_unique<Fiber>(entry, this, std::make_unique<Clock>()));
+    return *checked_fibers_.back();
+  }
   if (idle_.empty()) {
-    fibers_.push_back(std::make_unique<Fiber>([](void* worker) { static_cast<Worker*>(worker)->run_threads(); }, this));
+    fibers_.push_back(std::make_unique<Fiber>(entry, this));
     return *fibers_.back();
   }
   Fiber* fiber = idle_.back();

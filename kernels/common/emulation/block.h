@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,8 @@ struct Thread {
   uint3 index{};
   State state = State::kNotStarted;
   Fiber* fiber = nullptr;
-  Site site;  // where it waits
+  bool fenced = false;  // it has called __threadfence
+  Site site;            // where it waits
   // Its part in a warp operation, and what came of it.
   WarpOp op = WarpOp::kSync;
   unsigned mask = 0;
@@ -36,14 +38,22 @@ struct Thread {
 /// One fiber takes thread after thread until a thread has to wait, which then owns the fiber:
 /// a kernel without barriers costs a call a thread. Threads that go on do so in the order in
 /// which they start; a warp that can go on does so before a further thread starts.
+///
+/// Where races are looked for (BOXCAR_DETECT_RACES), each thread of a checked block has a fiber, stack
+/// and clock to itself, and the block new shared memory: what is used again hides races or invents some.
 class Worker {
  public:
   /// The calling CPU thread's.
   static Worker& mine();
 
-  void run_block(const Launch& launch, std::uint64_t number, FunctionRef<void()> body);
+  /// `checked`: for races with other checked blocks since the last finish_launch(). Others run unseen.
+  void run_block(const Launch& launch, std::uint64_t number, FunctionRef<void()> body, bool checked);
+  /// What the blocks did happens before what the calling clock does next.
+  void finish_launch();
   void sync_block(Site site);
   std::uint64_t sync_warp(WarpOp op, unsigned mask, std::uint64_t value, int source, Site site);
+  void fence() { current_->fenced = true; }
+  bool fenced() const { return current_->fenced; }
   int lane() const { return static_cast<int>(current_->number % kWarpSize); }
   SharedMemory& shared() { return shared_; }
   [[noreturn]] void report(const std::string& problem) const;
@@ -58,8 +68,9 @@ class Worker {
   void go_to(Fiber& to);
   Fiber& next_fiber();
   Fiber& idle_fiber();
-  void make_ready(Thread& thread);
   void finish_warp_op(Thread* lanes, const Thread& last);
+  void order_memory(std::span<const Thread> threads, unsigned mask);
+  void make_ready(Thread& thread);
   [[noreturn]] void report_stuck() const;
   [[noreturn]] void report_pair(const char* problem, const Thread& a, const Thread& b) const;
 
@@ -79,6 +90,10 @@ class Worker {
   Fiber* running_ = &caller_;
   std::vector<std::unique_ptr<Fiber>> fibers_;
   std::vector<Fiber*> idle_;
+
+  bool checked_ = false;
+  std::vector<std::unique_ptr<Fiber>> checked_fibers_;  // of the threads of a launch, as long as reports may name them
+  void* stream_clock_ = nullptr;
   SharedMemory shared_;
 };
 
