@@ -59,8 +59,11 @@ void device_free(Device device, void* data) noexcept {
 Stream::Stream(Device device, StreamOptions options)
     : device_(device),
       threads_(options.threads > 0 ? options.threads : available_threads()),
+      dry_run_(options.dry_run),
       pool_(std::make_shared<MemoryPool>(device)),
-      backend_(make_backend(device)) {}
+      backend_(make_backend(device)) {
+  if (dry_run_ && device.is_cuda()) fail<DeviceError>("a dry run is made on the CPU, not on {}", device.name());
+}
 
 Stream::~Stream() {
   resources_.clear();

@@ -1,13 +1,11 @@
 #include "boxcar/runtime/memory/pool.h"
 
 #include <algorithm>
-#include <bit>
-#include <map>
 #include <mutex>
-#include <vector>
 
 #include "boxcar/runtime/base/error.h"
 #include "boxcar/runtime/device/backend.h"
+#include "boxcar/runtime/memory/segments.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define BOXCAR_POOL_KEEPS_BLOCKS 0
@@ -19,14 +17,12 @@ namespace boxcar {
 namespace {
 
 constexpr std::size_t kAlignment = 256;
+constexpr std::size_t kSegmentStep = std::size_t{2} << 20;
 
-// Sizes are rounded up so that similar requests share blocks: to 1/8 of the
-// power of two below them, which wastes at most 12.5 %.
-std::size_t rounded(std::size_t bytes) {
-  if (!BOXCAR_POOL_KEEPS_BLOCKS) return std::max<std::size_t>(bytes, 1);
-  const std::size_t floor = std::bit_floor(std::max<std::size_t>(bytes, kAlignment));
-  const std::size_t step = std::max<std::size_t>(floor / 8, kAlignment);
-  return (std::max<std::size_t>(bytes, 1) + step - 1) / step * step;
+std::size_t rounded(std::size_t bytes, std::size_t to) { return (std::max<std::size_t>(bytes, 1) + to - 1) / to * to; }
+
+std::size_t block_size(std::size_t bytes) {
+  return BOXCAR_POOL_KEEPS_BLOCKS ? rounded(bytes, kAlignment) : std::max<std::size_t>(bytes, 1);
 }
 
 }  // namespace
@@ -36,18 +32,58 @@ struct MemoryPool::State {
   Device device;
   mutable std::mutex mutex;
   MemoryStats stats;
-  std::map<std::size_t, std::vector<void*>> kept;  // by block size; no empty lists
+  Segments small, large;
 
-  /// The smallest kept block that fits without waste worth mentioning, and its size; null if there is none.
-  void* take_kept(std::size_t& block_bytes) {
-    constexpr std::size_t kMostWaste = 2;
-    const auto found = kept.lower_bound(block_bytes);
-    if (found == kept.end() || found->first > kMostWaste * block_bytes) return nullptr;
-    void* data = found->second.back();
-    found->second.pop_back();
-    block_bytes = found->first;
-    if (found->second.empty()) kept.erase(found);
+  // Sizes of small blocks may differ from step to step (the number of objects). They lie apart, so that those of large
+  // blocks, which the shape settles, find the same places in every step.
+  Segments& segments_for(std::size_t bytes) {
+    constexpr std::size_t kSmall = std::size_t{1} << 20;
+    return bytes <= kSmall ? small : large;
+  }
+
+  void* take(std::size_t bytes) {
+    if (!BOXCAR_POOL_KEEPS_BLOCKS) return from_system(bytes);
+    Segments& segments = segments_for(bytes);
+    if (void* data = segments.take(bytes)) return data;
+    return grow(segments, bytes) ? segments.take(bytes) : nullptr;
+  }
+
+  void give_back(void* data, std::size_t bytes) {
+    if (BOXCAR_POOL_KEEPS_BLOCKS) return segments_for(bytes).give_back(data, bytes);
+    to_system({static_cast<std::byte*>(data), bytes});
+  }
+
+  /// Adds a segment that holds `bytes`. A quarter more than there was keeps the segments few, in which blocks can lie
+  /// side by side; where the system has not as much, what is needed.
+  bool grow(Segments& segments, std::size_t bytes) {
+    std::size_t size = rounded(std::max(bytes, segments.bytes() / 4), kSegmentStep);
+    void* data = from_system(size);
+    if (!data) {
+      release_unused();
+      size = rounded(bytes, kSegmentStep);
+      data = from_system(size);
+    }
+    if (data) segments.add({static_cast<std::byte*>(data), size});
+    return data != nullptr;
+  }
+
+  void release_unused() {
+    for (Segments* segments : {&small, &large}) {
+      for (const Segments::Range& segment : segments->remove_free()) to_system(segment);
+    }
+  }
+
+  void* from_system(std::size_t bytes) {
+    void* data = device_allocate(device, bytes, kAlignment);
+    if (!data) return nullptr;
+    ++stats.system_allocations;
+    stats.reserved_bytes += bytes;
     return data;
+  }
+
+  void to_system(const Segments::Range& range) {
+    stats.reserved_bytes -= range.bytes;
+    device_free(device, range.begin);
   }
 };
 
@@ -57,39 +93,28 @@ MemoryPool::~MemoryPool() { release_unused(); }
 Device MemoryPool::device() const { return state_->device; }
 
 std::shared_ptr<void> MemoryPool::allocate(const std::shared_ptr<MemoryPool>& pool, std::size_t bytes) {
-  std::size_t block_bytes = 0;
-  void* data = pool->take(bytes, block_bytes);
-  return {data, [pool, block_bytes](void* p) { pool->give_back(p, block_bytes); }};
+  return {pool->take(bytes), [pool, bytes](void* data) { pool->give_back(data, bytes); }};
 }
 
-void* MemoryPool::take(std::size_t bytes, std::size_t& block_bytes) {
-  block_bytes = rounded(bytes);
+void* MemoryPool::take(std::size_t bytes) {
+  const std::size_t block = block_size(bytes);
   std::lock_guard lock(state_->mutex);
   MemoryStats& stats = state_->stats;
-  void* data = state_->take_kept(block_bytes);
+  void* data = state_->take(block);
   if (!data) {
-    data = device_allocate(state_->device, block_bytes, kAlignment);
-    if (!data) {
-      fail<OutOfMemory>("out of memory on {}: {} MiB wanted, {} MiB in use; use a smaller batch or imgsz",
-                        state_->device.name(), bytes >> 20, stats.live_bytes >> 20);
-    }
-    ++stats.system_allocations;
-    stats.reserved_bytes += block_bytes;
+    fail<OutOfMemory>("out of memory on {}: {} MiB wanted, {} MiB in use; use a smaller batch or imgsz",
+                      state_->device.name(), bytes >> 20, stats.live_bytes >> 20);
   }
-  stats.live_bytes += block_bytes;
+  stats.live_bytes += block;
   stats.high_water_bytes = std::max(stats.high_water_bytes, stats.live_bytes);
   return data;
 }
 
-void MemoryPool::give_back(void* data, std::size_t block_bytes) {
+void MemoryPool::give_back(void* data, std::size_t bytes) noexcept {
+  const std::size_t block = block_size(bytes);
   std::lock_guard lock(state_->mutex);
-  state_->stats.live_bytes -= block_bytes;
-  if (BOXCAR_POOL_KEEPS_BLOCKS) {
-    state_->kept[block_bytes].push_back(data);
-  } else {
-    state_->stats.reserved_bytes -= block_bytes;
-    device_free(state_->device, data);
-  }
+  state_->stats.live_bytes -= block;
+  state_->give_back(data, block);
 }
 
 MemoryStats MemoryPool::stats() const {
@@ -104,11 +129,7 @@ void MemoryPool::reset_high_water() {
 
 void MemoryPool::release_unused() {
   std::lock_guard lock(state_->mutex);
-  for (auto& [bytes, blocks] : state_->kept) {
-    for (void* data : blocks) device_free(state_->device, data);
-    state_->stats.reserved_bytes -= bytes * blocks.size();
-  }
-  state_->kept.clear();
+  state_->release_unused();
 }
 
 }  // namespace boxcar

@@ -1,5 +1,5 @@
-// A device's memory: blocks are kept after use and handed out again, so that a
-// training step allocates nothing once its sizes have been seen.
+// A device's memory: taken from the system in large segments, kept after use and handed out again, so that a training
+// step takes nothing from the system once its sizes have been seen.
 #pragma once
 
 #include <cstddef>
@@ -18,8 +18,8 @@ struct MemoryStats {
   std::uint64_t system_allocations = 0;
 };
 
-/// Thread-safe. Blocks start at a multiple of 256 bytes. Under AddressSanitizer
-/// nothing is kept, so that each block has red zones of its own.
+/// Thread-safe. Blocks start at a multiple of 256 bytes. Under AddressSanitizer nothing is kept, so that each block has
+/// red zones of its own.
 class MemoryPool {
  public:
   explicit MemoryPool(Device device);
@@ -34,14 +34,14 @@ class MemoryPool {
   MemoryStats stats() const;
   /// Starts a new high-water mark at what is live now.
   void reset_high_water();
-  /// Gives kept blocks back to the system.
+  /// Gives segments that are not in use back to the system.
   void release_unused();
   Device device() const;
 
  private:
   struct State;
-  void* take(std::size_t bytes, std::size_t& block_bytes);
-  void give_back(void* data, std::size_t block_bytes);
+  void* take(std::size_t bytes);
+  void give_back(void* data, std::size_t bytes) noexcept;
 
   std::unique_ptr<State> state_;
 };

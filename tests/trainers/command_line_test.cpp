@@ -121,10 +121,11 @@ TEST(CommandLine, HasWordsOfItsOwn) {
   EXPECT_ERROR(ArgumentError, parse("info"), "'boxcar info' needs model=");
   EXPECT_ERROR(ArgumentError, parse("info modle=x"), "unknown argument 'modle' of 'boxcar info', did you mean model?");
   EXPECT_ERROR(ArgumentError, parse("info qq"),
-               "unknown argument 'qq' of 'boxcar info'; it takes model, imgsz, detailed");
+               "unknown argument 'qq' of 'boxcar info'; it takes model, imgsz, detailed, traffic");
   EXPECT_ERROR(ArgumentError, parse("info model"), "argument 'model' of 'boxcar info' has no value: write model=value");
   EXPECT_THROW(parse("info model=x imgsz=-1"), ArgumentError);
   EXPECT_THROW(parse("info model=x detailed=3"), ArgumentError);
+  EXPECT_THROW(parse("info model=x traffic=n"), ArgumentError);
   EXPECT_THROW(parse("info model=x detailed="), ArgumentError);
 }
 

@@ -4,7 +4,9 @@
 
 #include "boxcar/data/dataset/data_config.h"
 #include "boxcar/data/dataset/yolo_dataset.h"
+#include "boxcar/kernels/common/instruction_set.h"
 #include "boxcar/runtime/base/error.h"
+#include "boxcar/trainers/args/arithmetic.h"
 #include "boxcar/trainers/args/run_folder.h"
 #include "boxcar/trainers/engine/profile_report.h"
 
@@ -71,6 +73,7 @@ StandaloneResult validate_model(BaseValidator& validator, LoadedModel& model, Ar
                         .save_dir = folder,
                         .image_list = split_of(data, args.split).front(),
                         .stream = model.stream(),
+                        .activations = inference_type(args.quantize, kernels::cpu_has_bf16()),
                         .training = false,
                         .plots = args.plots,
                         .most_labels = most_labels,
