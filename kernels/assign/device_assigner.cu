@@ -214,7 +214,8 @@ __global__ void __launch_bounds__(kThreads) settle_anchors_kernel(Scene<Predicti
 }
 
 // A block owns a ground truth: keeps its topk2 largest metrics. Places that no positive metric fills go to the lowest
-// zero-metric anchors of all, as in the first cut, and so to a held one only if it is among those.
+// zero-metric anchors of all, as in the first cut, and so to a held one only if it is among those. Other blocks mark
+// their own places meanwhile; of those it matters only that they are not this block's, before and after.
 template <class Predictions>
 __global__ void __launch_bounds__(kSelectThreads) keep_anchors_kernel(Scene<Predictions> scene, int topk2) {
   const int row = static_cast<int>(blockIdx.x);
@@ -225,14 +226,14 @@ __global__ void __launch_bounds__(kSelectThreads) keep_anchors_kernel(Scene<Pred
   const auto keep = [&](int anchor) {
     const AnchorPoint p = grid.point(anchor);
     const std::int64_t place = place_of(p);
-    if (scene.tables.holder[place] != row) return;
-    scene.tables.holder[place] = row + kKept;
+    if (__ldcv(scene.tables.holder + place) != row) return;
+    atomicExch(scene.tables.holder + place, row + kKept);
     const float overlap = scene.contains(row, p) ? scene.measure(row, image, p).overlap : 0.0f;
     scene.raise_tops(row, {scene.tables.score[place], overlap});
   };
   const TopKeys top = select_inside(grid, scene.tables.truths[row], topk2, [&](const AnchorPoint& p) {
     const std::int64_t place = place_of(p);
-    return scene.tables.holder[place] == row ? scene.tables.score[place] : 0.0f;
+    return __ldcv(scene.tables.holder + place) == row ? scene.tables.score[place] : 0.0f;
   });
   if (static_cast<int>(threadIdx.x) < top.count) keep(anchor_of(top.keys[threadIdx.x]));
   for_each_filler(top, topk2, grid.count(), keep);

@@ -71,7 +71,7 @@ class Queue {
  private:
   friend class Driver;
   std::deque<Work> work_;
-  Clock clock_;
+  StreamClock clock_;
   char issued_ = 0, done_ = 0;  // places where the host's clock and this one meet
 };
 

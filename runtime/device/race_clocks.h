@@ -6,6 +6,8 @@
 #pragma once
 
 #include <memory>
+#include <utility>
+#include <vector>
 
 #if BOXCAR_DETECT_RACES
 #include <sanitizer/tsan_interface.h>
@@ -110,6 +112,39 @@ class Meeting {
  private:
   // On the heap: an address that ThreadSanitizer forgets once it is freed.
   std::unique_ptr<char> place_ = kDetectRaces ? std::make_unique<char>() : nullptr;
+};
+
+/// A stream's clock. Those of streams that are gone are used again, and with them what is kept for each clock
+/// (kernels/common/emulation/block.h): the host, which makes and ends streams, comes after all that they did.
+class StreamClock {
+ public:
+  StreamClock() {
+    if constexpr (kDetectRaces) {
+      if (spare().empty()) {
+        clock_ = std::make_unique<Clock>();
+        return;
+      }
+      clock_ = std::move(spare().back());
+      spare().pop_back();
+      Meeting now;
+      now.arrive(current_clock());
+      now.leave(handle());
+    }
+  }
+  ~StreamClock() {
+    if constexpr (kDetectRaces) spare().push_back(std::move(clock_));
+  }
+  StreamClock(const StreamClock&) = delete;
+  StreamClock& operator=(const StreamClock&) = delete;
+  void* handle() const { return clock_ ? clock_->handle() : nullptr; }
+
+ private:
+  static std::vector<std::unique_ptr<Clock>>& spare() {
+    static auto& clocks = *new std::vector<std::unique_ptr<Clock>>;
+    return clocks;
+  }
+
+  std::unique_ptr<Clock> clock_;
 };
 
 }  // namespace boxcar::emulation

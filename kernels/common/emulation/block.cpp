@@ -5,6 +5,11 @@
 #include <random>
 
 namespace boxcar::emulation {
+namespace {
+
+void run_threads_of(void* worker) { static_cast<Worker*>(worker)->run_threads(); }
+
+}  // namespace
 
 Worker& Worker::mine() {
   static thread_local Worker worker;
@@ -14,16 +19,23 @@ Worker& Worker::mine() {
 void Worker::run_block(const Launch& launch, std::uint64_t number, FunctionRef<void()> body, bool checked) {
   body_ = &body;
   checked_ = checked && kDetectRaces;
-  stream_clock_ = current_clock();
   start_block(launch, number);
   go_to(idle_fiber());  // back when all threads are done
   current_ = nullptr;
 }
+
+void Worker::begin_launch() {
+  stream_clock_ = current_clock();
+  checked_fibers_[stream_clock_].used = 0;
+  begin_ = Meeting();
+  begin_.arrive(stream_clock_);
+}
+
 void Worker::finish_launch() {
+  const CheckedFibers& fibers = checked_fibers_[stream_clock_];
   Meeting end;
-  for (const auto& fiber : checked_fibers_) end.arrive(fiber->clock());
-  end.leave(current_clock());
-  checked_fibers_.clear();
+  for (std::size_t i = 0; i < fibers.used; ++i) end.arrive(fibers.all[i]->clock());
+  end.leave(stream_clock_);
 }
 
 void Worker::start_block(const Launch& launch, std::uint64_t number) {
@@ -121,19 +133,25 @@ Fiber& Worker::next_fiber() {
 }
 
 Fiber& Worker::idle_fiber() {
-  const auto entry = [](void* worker) { static_cast<Worker*>(worker)->run_threads(); };
-  if (checked_) {
-    const OnClock after_what_the_stream_did(stream_clock_);
-    checked_fibers_.push_back(std::make_unique<Fiber>(entry, this, std::make_unique<Clock>()));
-    return *checked_fibers_.back();
-  }
+  if (checked_) return checked_fiber();
   if (idle_.empty()) {
-    fibers_.push_back(std::make_unique<Fiber>(entry, this));
+    fibers_.push_back(std::make_unique<Fiber>(run_threads_of, this));
     return *fibers_.back();
   }
   Fiber* fiber = idle_.back();
   idle_.pop_back();
   return *fiber;
+}
+
+Fiber& Worker::checked_fiber() {
+  const OnClock stream(stream_clock_);  // its, not that of the thread which has to wait
+  CheckedFibers& fibers = checked_fibers_[stream_clock_];
+  if (fibers.used == fibers.all.size()) {
+    fibers.all.push_back(std::make_unique<Fiber>(run_threads_of, this, std::make_unique<Clock>()));
+  }
+  Fiber& fiber = *fibers.all[fibers.used++];
+  begin_.leave(fiber.clock());
+  return fiber;
 }
 
 }  // namespace boxcar::emulation

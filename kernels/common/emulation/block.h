@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -39,17 +40,22 @@ struct Thread {
 /// a kernel without barriers costs a call a thread. Threads that go on do so in the order in
 /// which they start; a warp that can go on does so before a further thread starts.
 ///
-/// Where races are looked for (BOXCAR_DETECT_RACES), each thread of a checked block has a fiber, stack
-/// and clock to itself, and the block new shared memory: what is used again hides races or invents some.
+/// Where races are looked for (BOXCAR_DETECT_RACES), each thread of a launch's checked blocks has a
+/// fiber, stack and clock to itself, and each block new shared memory: what is used again within a
+/// launch hides races or invents some. The next launch on the same stream comes after all that they
+/// did, and may have them.
 class Worker {
  public:
   /// The calling CPU thread's.
   static Worker& mine();
 
-  /// `checked`: for races with other checked blocks since the last finish_launch(). Others run unseen.
+  /// `checked`: for races with the launch's other checked blocks. Others run unseen.
   void run_block(const Launch& launch, std::uint64_t number, FunctionRef<void()> body, bool checked);
-  /// What the blocks did happens before what the calling clock does next.
+  /// The blocks from here to finish_launch() are a launch of the stream whose clock is the current one.
+  void begin_launch();
   void finish_launch();
+  /// On a fiber: starts threads, for ever.
+  void run_threads();
   void sync_block(Site site);
   std::uint64_t sync_warp(WarpOp op, unsigned mask, std::uint64_t value, int source, Site site);
   void fence() { current_->fenced = true; }
@@ -62,12 +68,12 @@ class Worker {
   void start_block(const Launch& launch, std::uint64_t number);
   void set_threads(dim3 size);
   void set_order(const EmulationSettings& settings, std::uint64_t number);
-  void run_threads();  // on a fiber: starts threads, for ever
   void start_thread(Thread& thread);
   void suspend();
   void go_to(Fiber& to);
   Fiber& next_fiber();
   Fiber& idle_fiber();
+  Fiber& checked_fiber();
   void finish_warp_op(Thread* lanes, const Thread& last);
   void order_memory(std::span<const Thread> threads, unsigned mask);
   void make_ready(Thread& thread);
@@ -91,9 +97,14 @@ class Worker {
   std::vector<std::unique_ptr<Fiber>> fibers_;
   std::vector<Fiber*> idle_;
 
+  struct CheckedFibers {
+    std::vector<std::unique_ptr<Fiber>> all;
+    std::size_t used = 0;  // in this launch
+  };
   bool checked_ = false;
-  std::vector<std::unique_ptr<Fiber>> checked_fibers_;  // of the threads of a launch, as long as reports may name them
   void* stream_clock_ = nullptr;
+  std::map<void*, CheckedFibers> checked_fibers_;  // by the stream's clock
+  Meeting begin_;
   SharedMemory shared_;
 };
 

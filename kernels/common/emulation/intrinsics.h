@@ -112,6 +112,11 @@ template <class T>
 T __ldcg(const T* p) {
   return *p;
 }
+/// For what other threads may store to meanwhile (by an atomic): the old value or the new one.
+template <class T>
+T __ldcv(const T* p) {
+  return __atomic_load_n(p, __ATOMIC_RELAXED);
+}
 template <class T>
 T __ldcs(const T* p) {
   return *p;

@@ -22,8 +22,8 @@ std::vector<std::uint32_t> numbers_in_order(std::uint64_t count, const Emulation
   return numbers;
 }
 
-// A clock costs 0.3 ms, so races are looked for between some blocks of a large grid only: its corners, and others by
-// their place in the order. They run last, and how many they are is returned.
+// Clocks cost time (0.3 ms each when new) and memory, so races are looked for between some blocks of a large grid only:
+// its corners, and others by their place in the order. They run last, and how many they are is returned.
 std::size_t move_checked_to_end(std::vector<std::uint32_t>& numbers, std::size_t block_threads) {
   constexpr std::size_t kThreads = 512, kLeast = 2;
   const std::size_t count = std::min(numbers.size(), std::max(kThreads / block_threads, kLeast));
@@ -41,6 +41,7 @@ void run(const Launch& launch, FunctionRef<void()> body) {
     const std::size_t block_threads = std::size_t{launch.threads.x} * launch.threads.y * launch.threads.z;
     const std::size_t unchecked = numbers.size() - move_checked_to_end(numbers, block_threads);
     Worker& worker = Worker::mine();
+    worker.begin_launch();
     for (std::size_t i = 0; i < numbers.size(); ++i) worker.run_block(launch, numbers[i], body, i >= unchecked);
     worker.finish_launch();
     return;
