@@ -47,9 +47,10 @@ set(CMAKE_CXX_FLAGS_RELEASE "-O3 -DNDEBUG")
 set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O1 -g1")
 
 find_program(BOXCAR_CCACHE ccache)
+set(CMAKE_CUDA_COMPILER_LAUNCHER "${CMAKE_CURRENT_SOURCE_DIR}/cmake/keep-ptxas-report")
 if(BOXCAR_CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER "${BOXCAR_CCACHE}")
-  set(CMAKE_CUDA_COMPILER_LAUNCHER "${BOXCAR_CCACHE}")
+  list(APPEND CMAKE_CUDA_COMPILER_LAUNCHER "${BOXCAR_CCACHE}")
 endif()
 
 # boxcar_options: what every target of the project is compiled with. boxcar_unsanitized: the same but for sanitizers.
@@ -58,7 +59,7 @@ target_compile_options(boxcar_unsanitized INTERFACE
   # -Wrestrict is wrong about std::string concatenation in GCC 12 (its bug 105651).
   $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wshadow=local -Wno-restrict -fno-math-errno -fno-trapping-math>
   $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<BOOL:${BOXCAR_WERROR}>>:-Werror>
-  $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra -Xptxas=-warn-spills>
+  $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra -Xptxas=-v,-warn-spills>
   $<$<AND:$<COMPILE_LANGUAGE:CUDA>,$<BOOL:${BOXCAR_WERROR}>>:-Werror=all-warnings>)
 add_library(boxcar_options INTERFACE)
 target_link_libraries(boxcar_options INTERFACE boxcar_unsanitized)

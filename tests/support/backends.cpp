@@ -66,6 +66,7 @@ std::string difference(const std::vector<Repetition>& all) {
 }  // namespace
 
 std::vector<Device> devices() {
+  if (emulation::kDetectRaces) return {Device::cuda()};
   if (cuda_device_count() > 0) return {Device::cpu(), Device::cuda()};
   return {Device::cpu()};
 }

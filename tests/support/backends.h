@@ -11,7 +11,7 @@
 
 namespace boxcar::test {
 
-/// cpu, then cuda:0 if there is one.
+/// cpu, then cuda:0 if there is one; cuda:0 alone where races are looked for.
 std::vector<Device> devices();
 
 /// A fixture for TEST_P; instantiate with INSTANTIATE_ON_BACKENDS.
