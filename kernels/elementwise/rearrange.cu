@@ -44,9 +44,9 @@ __global__ void __launch_bounds__(kTileThreads)
 }
 
 // A thread owns kWidth channels of up to four rows of dx and looks for them among the picked rows of their table: sums
-// are in the order of these.
+// are in the order of these. Four blocks at once are enough: for eight the compiler would spill.
 template <int kWidth>
-__global__ void __launch_bounds__(kTileThreads)
+__global__ void __launch_bounds__(kTileThreads, 4)
     gather_backward_kernel(Rows<const float> dy, const std::int32_t* rows, Rows<float> dx, GatherSizes sizes) {
   const int c = tile_channel<kWidth>();
   if (c >= sizes.channels) return;

@@ -72,9 +72,10 @@ BOXCAR_DEVICE void update(const UpdateCoefficients& c, float factor, const StepA
   if constexpr (Rule::kStates == 2) store_vector(a.state1 + i, s1);
 }
 
-// A block owns one FlatBlock, a thread four neighbouring elements at a time.
+// A block owns one FlatBlock, a thread four neighbouring elements at a time. Four blocks at once are enough: for more
+// the compiler would spill.
 template <class Rule>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 4)
     optimizer_step_kernel(const FlatBlock* blocks, const StepCoefficients* coefficients, const GradientNorm* norm,
                           StepArrays a, bool aligned) {
   const FlatBlock block = blocks[blockIdx.x];
