@@ -6,12 +6,9 @@
 #include <exception>
 #include <mutex>
 
-#include "boxcar/runtime/device/race_clocks.h"
-
 namespace boxcar {
 
-// Where races are looked for, one: ThreadSanitizer does not see how OpenMP's team waits.
-int available_threads() { return emulation::kDetectRaces ? 1 : omp_get_num_procs(); }
+int available_threads() { return omp_get_num_procs(); }
 
 void parallel_for(int threads, std::int64_t count, std::int64_t grain,
                   FunctionRef<void(std::int64_t, std::int64_t)> body) {
