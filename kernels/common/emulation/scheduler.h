@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "boxcar/runtime/device/backend.h"
+#include "boxcar/runtime/device/race_clocks.h"
 #include "boxcar/runtime/parallel/parallel_for.h"
 
 namespace boxcar::emulation {
@@ -43,6 +44,10 @@ enum class WarpOp { kSync, kShuffle, kBallot };
 /// The calling thread waits until all lanes of `mask` are at the same place with the same mask.
 /// kShuffle: the value of lane `source`; kBallot: a bit for each lane whose value is not 0.
 std::uint64_t sync_warp(WarpOp op, unsigned mask, std::uint64_t value, int source, Site site);
+
+/// __threadfence of the calling thread, and whether it has called it.
+void fence();
+bool fenced();
 
 /// Number of the calling thread in its warp.
 int lane();
