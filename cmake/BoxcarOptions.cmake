@@ -47,28 +47,35 @@ set(CMAKE_CXX_FLAGS_RELEASE "-O3 -DNDEBUG")
 set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O1 -g1")
 
 find_program(BOXCAR_CCACHE ccache)
+set(CMAKE_CUDA_COMPILER_LAUNCHER "${CMAKE_CURRENT_SOURCE_DIR}/cmake/keep-ptxas-report")
 if(BOXCAR_CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER "${BOXCAR_CCACHE}")
-  set(CMAKE_CUDA_COMPILER_LAUNCHER "${BOXCAR_CCACHE}")
+  list(APPEND CMAKE_CUDA_COMPILER_LAUNCHER "${BOXCAR_CCACHE}")
 endif()
 
-add_library(boxcar_options INTERFACE)
-target_compile_options(boxcar_options INTERFACE
+# boxcar_options: what every target of the project is compiled with. boxcar_unsanitized: the same but for sanitizers.
+add_library(boxcar_unsanitized INTERFACE)
+target_compile_options(boxcar_unsanitized INTERFACE
   # -Wrestrict is wrong about std::string concatenation in GCC 12 (its bug 105651).
   $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wshadow=local -Wno-restrict -fno-math-errno -fno-trapping-math>
   $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<BOOL:${BOXCAR_WERROR}>>:-Werror>
-  $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra -Xptxas=-warn-spills>
+  $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra -Xptxas=-v,-warn-spills>
   $<$<AND:$<COMPILE_LANGUAGE:CUDA>,$<BOOL:${BOXCAR_WERROR}>>:-Werror=all-warnings>)
+add_library(boxcar_options INTERFACE)
+target_link_libraries(boxcar_options INTERFACE boxcar_unsanitized)
+set(BOXCAR_DETECT_RACES OFF)
 if(BOXCAR_SANITIZE)
   # The sanitisers' own code makes GCC 12 see sizes and paths that are not there.
+  target_compile_options(boxcar_unsanitized INTERFACE
+    -Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-array-bounds)
   target_compile_options(boxcar_options INTERFACE
-    -Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-array-bounds
     -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
   target_link_options(boxcar_options INTERFACE -fsanitize=address,undefined)
 endif()
 if(BOXCAR_CUDA STREQUAL "ON")
   # fmt takes nvcc for a compiler without C++14's constexpr, and its check of format strings then fails to compile.
-  target_compile_definitions(boxcar_options INTERFACE BOXCAR_WITH_CUDA=1 $<$<COMPILE_LANGUAGE:CUDA>:FMT_USE_CONSTEXPR=1>)
+  target_compile_definitions(boxcar_unsanitized INTERFACE BOXCAR_WITH_CUDA=1 $<$<COMPILE_LANGUAGE:CUDA>:FMT_USE_CONSTEXPR=1>)
 elseif(BOXCAR_CUDA STREQUAL "EMULATE")
-  target_compile_definitions(boxcar_options INTERFACE BOXCAR_WITH_CUDA=1 BOXCAR_EMULATE_CUDA=1)
+  set(BOXCAR_DETECT_RACES ${BOXCAR_SANITIZE})
+  target_compile_definitions(boxcar_unsanitized INTERFACE BOXCAR_WITH_CUDA=1 BOXCAR_EMULATE_CUDA=1)
 endif()

@@ -23,12 +23,35 @@ function(boxcar_cuda_sources target)
 endfunction()
 
 # boxcar_library(runtime SOURCES a.cpp ... CUDA_SOURCES a.cu ... LINKS other ...)
+# DETECT_RACES: kernels_race_test needs it; see boxcar_race_library.
 function(boxcar_library name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;CUDA_SOURCES;LINKS;PRIVATE_LINKS" ${ARGN})
+  cmake_parse_arguments(ARG "DETECT_RACES" "" "SOURCES;CUDA_SOURCES;LINKS;PRIVATE_LINKS" ${ARGN})
   add_library(boxcar_${name} STATIC ${ARG_SOURCES})
   if(ARG_CUDA_SOURCES)
     boxcar_cuda_sources(boxcar_${name} ${ARG_CUDA_SOURCES})
   endif()
   target_include_directories(boxcar_${name} PUBLIC "${BOXCAR_INCLUDE_DIR}")
   target_link_libraries(boxcar_${name} PUBLIC boxcar_options ${ARG_LINKS} PRIVATE ${ARG_PRIVATE_LINKS})
+  if(ARG_DETECT_RACES AND BOXCAR_DETECT_RACES)
+    boxcar_race_library(${name} SOURCES ${ARG_SOURCES} CUDA_SOURCES ${ARG_CUDA_SOURCES}
+                        LINKS ${ARG_LINKS} PRIVATE_LINKS ${ARG_PRIVATE_LINKS})
+  endif()
+endfunction()
+
+# The same sources once more, as boxcar_<name>_races: kernels under ThreadSanitizer, what is around them (emulation,
+# CPU code) without a sanitizer (docs/emulation.md). The kernels are objects, boxcar_<name>_kernels_races, that come
+# first in the program: of inline functions that both parts have, the linker takes theirs.
+function(boxcar_race_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;CUDA_SOURCES;LINKS;PRIVATE_LINKS" ${ARGN})
+  list(TRANSFORM ARG_LINKS APPEND "_races" REGEX "^boxcar_(runtime|kernels|test_support)$")
+  add_library(boxcar_${name}_races STATIC ${ARG_SOURCES})
+  target_include_directories(boxcar_${name}_races PUBLIC "${BOXCAR_INCLUDE_DIR}")
+  target_compile_definitions(boxcar_${name}_races PUBLIC BOXCAR_DETECT_RACES=1)
+  target_link_libraries(boxcar_${name}_races PUBLIC boxcar_unsanitized ${ARG_LINKS} PRIVATE ${ARG_PRIVATE_LINKS})
+  if(ARG_CUDA_SOURCES)
+    add_library(boxcar_${name}_kernels_races OBJECT)
+    boxcar_cuda_sources(boxcar_${name}_kernels_races ${ARG_CUDA_SOURCES})
+    target_compile_options(boxcar_${name}_kernels_races PRIVATE -fsanitize=thread)
+    target_link_libraries(boxcar_${name}_kernels_races PRIVATE boxcar_${name}_races)
+  endif()
 endfunction()

@@ -50,17 +50,6 @@ bool keep_box(const PixelBox& before, const PixelBox& after, float area_threshol
   return w > kSmallest && h > kSmallest && w * h / (before.area() + kTiny) > area_threshold && ratio < kNarrowest;
 }
 
-std::vector<PixelBox> warp_boxes(std::span<const PixelBox> boxes, const Matrix3& matrix, bool perspective, float scale,
-                                 float width, float height) {
-  std::vector<PixelBox> kept;
-  for (const PixelBox& box : boxes) {
-    const PixelBox before{box.cls, box.x1 * scale, box.y1 * scale, box.x2 * scale, box.y2 * scale};
-    const PixelBox after = clipped(mapped(box, matrix, perspective), width, height);
-    if (keep_box(before, after)) kept.push_back(after);
-  }
-  return kept;
-}
-
 float share_inside(const PixelBox& box, float x1, float y1, float x2, float y2) {
   constexpr float kTiny = 1e-7f;
   const float w = std::max(std::min(box.x2, x2) - std::max(box.x1, x1), 0.0f);

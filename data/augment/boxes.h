@@ -2,8 +2,6 @@
 #pragma once
 
 #include <array>
-#include <span>
-#include <vector>
 
 #include "boxcar/data/dataset/sample.h"
 
@@ -36,12 +34,7 @@ PixelBox mapped(const PixelBox& box, const Matrix3& matrix, bool perspective);
 /// Whether a box is still worth learning after a warp: more than 2 pixels wide and high, more than
 /// `area_threshold` of the area it had, and no side 100 times the other. `before` is the box before the
 /// warp, already multiplied by the drawn scale, `after` the mapped and clipped one. NaN is not kept.
-bool keep_box(const PixelBox& before, const PixelBox& after, float area_threshold = 0.10f);
-
-/// Boxes before a warp to the ones to keep: mapped, clipped to width x height, filtered by keep_box()
-/// with the sizes before times `scale`.
-std::vector<PixelBox> warp_boxes(std::span<const PixelBox> boxes, const Matrix3& matrix, bool perspective, float scale,
-                                 float width, float height);
+bool keep_box(const PixelBox& before, const PixelBox& after, float area_threshold);
 
 /// The share of `box` that lies inside the rectangle; 0 for an empty box.
 float share_inside(const PixelBox& box, float x1, float y1, float x2, float y2);

@@ -54,13 +54,13 @@ std::optional<CutArea> choose_cut_area(int width, int height, std::span<const Pi
   return free[random.below(static_cast<std::uint32_t>(free.size()))];
 }
 
-std::vector<PixelBox> boxes_in_cut(std::span<const PixelBox> boxes, const CutArea& area) {
-  constexpr float kLeastShare = 0.10f;
+std::vector<PixelBox> boxes_in_cut(const PixelObjects& objects, const CutArea& area) {
+  const float least_share = objects.has_outlines() ? 0.01f : 0.10f;
   const auto x1 = static_cast<float>(area.x1), y1 = static_cast<float>(area.y1);
   const auto x2 = static_cast<float>(area.x2), y2 = static_cast<float>(area.y2);
   std::vector<PixelBox> inside;
-  for (const PixelBox& box : boxes) {
-    if (!(share_inside(box, x1, y1, x2, y2) >= kLeastShare)) continue;
+  for (const PixelBox& box : objects.boxes) {
+    if (!(share_inside(box, x1, y1, x2, y2) >= least_share)) continue;
     inside.push_back({box.cls, std::clamp(box.x1, x1, x2), std::clamp(box.y1, y1, y2), std::clamp(box.x2, x1, x2),
                       std::clamp(box.y2, y1, y2)});
   }

@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "boxcar/data/augment/boxes.h"
+#include "boxcar/data/augment/objects.h"
 #include "boxcar/runtime/random/philox.h"
 
 namespace boxcar {
@@ -30,7 +30,7 @@ CutArea draw_cut_area(int width, int height, Random& random);
 /// One of three drawn rectangles, uniform among those that touch no box; none if all do.
 std::optional<CutArea> choose_cut_area(int width, int height, std::span<const PixelBox> boxes, Random& random);
 
-/// The boxes of which at least a tenth lies in the area, clipped to it.
-std::vector<PixelBox> boxes_in_cut(std::span<const PixelBox> boxes, const CutArea& area);
+/// The boxes of which at least a tenth lies in the area (of objects with outlines: a hundredth), clipped to it.
+std::vector<PixelBox> boxes_in_cut(const PixelObjects& objects, const CutArea& area);
 
 }  // namespace boxcar

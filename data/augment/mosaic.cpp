@@ -75,15 +75,4 @@ void place_nine(std::span<const ResizedSize> sizes, int imgsz, int first_source,
   }
 }
 
-void add_mosaic_boxes(std::span<const BoxLabel> labels, ResizedSize size, const kernels::Tile& tile, int canvas_side,
-                      std::vector<PixelBox>& boxes) {
-  const auto side = static_cast<float>(canvas_side);
-  for (const BoxLabel& label : labels) {
-    const PixelBox box = clipped(to_pixels(label, static_cast<float>(size.width), static_cast<float>(size.height),
-                                           static_cast<float>(tile.dx), static_cast<float>(tile.dy)),
-                                 side, side);
-    if (box.area() > 0) boxes.push_back(box);
-  }
-}
-
 }  // namespace boxcar

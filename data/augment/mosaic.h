@@ -1,10 +1,8 @@
-// Where a mosaic puts its images, and their boxes.
+// Where a mosaic puts its images.
 #pragma once
 
 #include <span>
-#include <vector>
 
-#include "boxcar/data/augment/boxes.h"
 #include "boxcar/data/image/resize.h"
 #include "boxcar/kernels/render/render_plan.h"
 #include "boxcar/runtime/random/philox.h"
@@ -25,10 +23,5 @@ void place_four(std::span<const ResizedSize> sizes, MosaicCentre centre, int img
 /// The same for nine images: the first in the middle, the others clockwise around it from the top, each
 /// against the one before; the middle 2 imgsz x 2 imgsz of a 3 imgsz canvas. Later images cover earlier ones.
 void place_nine(std::span<const ResizedSize> sizes, int imgsz, int first_source, kernels::Picture& picture);
-
-/// Adds the boxes of an image of `size` shown by `tile`, in canvas pixels, clipped to the canvas_side x
-/// canvas_side canvas; those without area left are dropped.
-void add_mosaic_boxes(std::span<const BoxLabel> labels, ResizedSize size, const kernels::Tile& tile, int canvas_side,
-                      std::vector<PixelBox>& boxes);
 
 }  // namespace boxcar

@@ -17,6 +17,7 @@ void check_options(const AugmentOptions& o) {
   check_range("mosaic", o.mosaic, 0, 1);
   check_range("mixup", o.mixup, 0, 1);
   check_range("cutmix", o.cutmix, 0, 1);
+  check_range("copy_paste", o.copy_paste, 0, 1);
   if (o.mosaic_images != 4 && o.mosaic_images != 9) {
     fail<ArgumentError>("a mosaic of {} images is not known; 4 and 9 are", o.mosaic_images);
   }

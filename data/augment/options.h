@@ -5,13 +5,21 @@
 
 namespace boxcar {
 
+/// Where copy-paste takes its objects from: the mirrored picture, or another one.
+enum class CopyPasteMode { kFlip, kMixup };
+
 /// Probabilities are in 0..1; an event with probability p happens when a draw from [0, 1) is below p.
 struct AugmentOptions {
   int imgsz = 640;  // longer side of a loaded image, side of the output
 
   double mosaic = 1, mixup = 0, cutmix = 0;  // probabilities
   int mosaic_images = 4;                     // 4 or 9
-  bool mosaic_closed = false;                // the last epochs: no mosaic, mixup and cutmix
+  bool mosaic_closed = false;                // the last epochs: no mosaic, mixup, cutmix and copy-paste
+
+  /// The share of the objects that fit in which is pasted; with kMixup the probability that any are as well. Only
+  /// where all objects of the picture have polygons.
+  double copy_paste = 0;
+  CopyPasteMode copy_paste_mode = CopyPasteMode::kFlip;
 
   double degrees = 0;                     // rotation in +-degrees, up to 180
   double translate = 0.1;                 // shift in +-fraction of the output, 0..1

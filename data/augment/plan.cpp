@@ -5,10 +5,22 @@
 #include "boxcar/data/augment/affine.h"
 #include "boxcar/data/augment/mix.h"
 #include "boxcar/data/augment/mosaic.h"
+#include "boxcar/data/augment/objects.h"
 #include "boxcar/kernels/render/hsv_tables.h"
 
 namespace boxcar {
 namespace {
+
+PixelObjects objects_of(const PlanSource& image, float dx = 0, float dy = 0) {
+  return to_pixels(image.labels, image.polygons, static_cast<float>(image.size.width),
+                   static_cast<float>(image.size.height), dx, dy);
+}
+
+/// The picture's only tile: the whole of an image.
+void show(int number, ResizedSize size, kernels::Picture& picture) {
+  picture.tile_count = 1;
+  picture.tiles[0] = {number, 0, 0, size.width, size.height, 0, 0};
+}
 
 /// Draws one sample; holds what is common to its pictures.
 class PlanDrawer {
@@ -20,7 +32,7 @@ class PlanDrawer {
   }
 
   PlannedSample draw(std::size_t index) {
-    boxes_ = draw_picture(index, sample_.plan.picture);
+    boxes_ = draw_picture(index, sample_.plan.picture).boxes;
     if (happens(open(options_.mixup))) mixup();
     if (happens(open(options_.cutmix))) cutmix();
     shift_colours();
@@ -39,32 +51,48 @@ class PlanDrawer {
     return sources_.partners[random_.below(static_cast<std::uint32_t>(sources_.partners.size()))];
   }
 
+  int image_count() const { return static_cast<int>(sample_.images.size()); }
   PlanSource take(std::size_t index) {
-    sample_.sources.push_back(index);
+    sample_.images.emplace_back(index);
     return sources_.get(index);
   }
 
-  /// A picture before mixup: mosaic or single image, then the warp. Returns its boxes in output pixels.
-  std::vector<PixelBox> draw_picture(std::size_t index, kernels::Picture& picture) {
-    std::vector<PixelBox> boxes;
+  /// A picture before mixup. Returns its objects in output pixels.
+  PixelObjects draw_picture(std::size_t index, kernels::Picture& picture) {
+    PixelObjects objects = draw_warped(index, picture);
+    if (pastes(CopyPasteMode::kMixup, objects) && happens(options_.copy_paste)) {
+      Paste paste;
+      const PixelObjects donors = draw_warped(any_partner(), paste.from);
+      copy_paste({height_, width_}, std::move(paste), donors, picture, objects);
+    }
+    return objects;
+  }
+
+  /// Mosaic or single image, objects pasted in from its mirror, then the warp. Returns its objects in output pixels.
+  PixelObjects draw_warped(std::size_t index, kernels::Picture& picture) {
+    PixelObjects objects;
     ResizedSize canvas{2 * options_.imgsz, 2 * options_.imgsz};
     if (happens(open(options_.mosaic))) {
-      draw_mosaic(index, picture, boxes);
+      objects = draw_mosaic(index, picture);
     } else {
-      canvas = single_image(index, picture, boxes);
+      canvas = single_image(index, picture, objects);
+    }
+    if (pastes(CopyPasteMode::kFlip, objects)) {
+      const PixelObjects donors = flipped_horizontally(objects, static_cast<float>(canvas.width));
+      copy_paste(canvas, {.mirror = true}, donors, picture, objects);
     }
     const AffineDraws draws = draw_affine(options_, random_);
     const Matrix3 matrix = affine_matrix(draws, canvas.height, canvas.width, height_, width_);
     const Matrix3 inverse = inverted(matrix);
     std::ranges::copy(inverse, picture.inverse);
     picture.perspective = options_.perspective != 0;
-    return warp_boxes(boxes, matrix, picture.perspective, static_cast<float>(draws.scale), static_cast<float>(width_),
-                      static_cast<float>(height_));
+    return warped(objects, matrix, picture.perspective, static_cast<float>(draws.scale), static_cast<float>(width_),
+                  static_cast<float>(height_));
   }
 
-  void draw_mosaic(std::size_t index, kernels::Picture& picture, std::vector<PixelBox>& boxes) {
+  PixelObjects draw_mosaic(std::size_t index, kernels::Picture& picture) {
     const MosaicCentre centre = draw_mosaic_centre(options_.imgsz, random_);
-    const int first = static_cast<int>(sample_.sources.size());
+    const int first = image_count();
     std::vector<PlanSource> images{take(index)};
     while (static_cast<int>(images.size()) < options_.mosaic_images) images.push_back(take(any_partner()));
     std::vector<ResizedSize> sizes;
@@ -74,27 +102,48 @@ class PlanDrawer {
     } else {
       place_four(sizes, centre, options_.imgsz, first, picture);
     }
+    PixelObjects objects;
+    const auto side = static_cast<float>(2 * options_.imgsz);
     for (std::size_t i = 0; i < images.size(); ++i) {
-      add_mosaic_boxes(images[i].labels, sizes[i], picture.tiles[i], 2 * options_.imgsz, boxes);
+      const kernels::Tile& tile = picture.tiles[i];
+      append(objects,
+             clipped(objects_of(images[i], static_cast<float>(tile.dx), static_cast<float>(tile.dy)), side, side));
     }
+    return objects;
   }
 
-  /// The canvas is the image itself. Boxes are not clipped to it.
-  ResizedSize single_image(std::size_t index, kernels::Picture& picture, std::vector<PixelBox>& boxes) {
-    const int source = static_cast<int>(sample_.sources.size());
+  /// The canvas is the image itself. Objects are not clipped to it.
+  ResizedSize single_image(std::size_t index, kernels::Picture& picture, PixelObjects& objects) {
+    const int number = image_count();
     const PlanSource image = take(index);
-    const auto [h, w] = image.size;
-    picture.tile_count = 1;
-    picture.tiles[0] = {source, 0, 0, w, h, 0, 0};
-    for (const BoxLabel& label : image.labels) {
-      boxes.push_back(to_pixels(label, static_cast<float>(w), static_cast<float>(h)));
-    }
+    show(number, image.size, picture);
+    objects = objects_of(image);
     return image.size;
+  }
+
+  /// Whether objects may be pasted into a picture; without polygons nobody knows their pixels.
+  bool pastes(CopyPasteMode mode, const PixelObjects& objects) const {
+    return mode == options_.copy_paste_mode && open(options_.copy_paste) > 0 && objects.has_outlines();
+  }
+
+  /// Pastes some of the donors into a picture on a canvas of `size`: it then shows an image made for it.
+  void copy_paste(ResizedSize size, Paste paste, const PixelObjects& donors, kernels::Picture& picture,
+                  PixelObjects& objects) {
+    PixelObjects pasted = choose_pasted(donors, objects, options_.copy_paste);
+    if (pasted.boxes.empty()) return;
+    paste.width = size.width;
+    paste.height = size.height;
+    paste.onto = picture;
+    paste.outlines = pasted.outlines;
+    picture = {};
+    show(image_count(), size, picture);
+    sample_.images.emplace_back(std::move(paste));
+    append(objects, std::move(pasted));
   }
 
   void mixup() {
     AugmentPlan& plan = sample_.plan;
-    const std::vector<PixelBox> partner = draw_picture(any_partner(), plan.mixup_picture);
+    const std::vector<PixelBox> partner = draw_picture(any_partner(), plan.mixup_picture).boxes;
     plan.mixup = true;
     plan.mixup_ratio = draw_mixup_ratio(random_);
     boxes_.insert(boxes_.end(), partner.begin(), partner.end());
@@ -102,7 +151,7 @@ class PlanDrawer {
 
   void cutmix() {
     AugmentPlan& plan = sample_.plan;
-    const std::vector<PixelBox> partner = draw_picture(any_partner(), plan.cutmix_picture);
+    const PixelObjects partner = draw_picture(any_partner(), plan.cutmix_picture);
     const auto area = choose_cut_area(width_, height_, boxes_, random_);
     const auto inside = area ? boxes_in_cut(partner, *area) : std::vector<PixelBox>();
     if (inside.empty()) return;

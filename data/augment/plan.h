@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <variant>
 #include <vector>
 
 #include "boxcar/data/augment/boxes.h"
+#include "boxcar/data/augment/copy_paste.h"
 #include "boxcar/data/augment/options.h"
 #include "boxcar/data/image/resize.h"
 #include "boxcar/kernels/render/render_plan.h"
@@ -21,6 +23,7 @@ using AugmentPlan = kernels::RenderPlan;
 struct PlanSource {
   ResizedSize size;  // after the resize on load
   std::span<const BoxLabel> labels;
+  std::span<const Polygon> polygons = {};  // one a label, or none
 };
 
 /// The images a plan may draw from.
@@ -28,14 +31,16 @@ struct PlanSources {
   /// Who may be the partner of the sample in a mosaic, in mixup and in cutmix; at least one, if there are any such.
   std::span<const std::size_t> partners;
   /// Called once for each image that a plan shows, in the order of the tiles' `source` numbers. The
-  /// labels must stay valid until the plan is drawn.
+  /// labels and polygons must stay valid until the plan is drawn.
   std::function<PlanSource(std::size_t index)> get;
 };
 
 struct PlannedSample {
   AugmentPlan plan;
-  std::vector<std::size_t> sources;  // index of image number 0, 1, ...; the first is the sample itself
-  std::vector<BoxLabel> boxes;       // fractions of the output
+  /// Image number 0, 1, ...: the index of one of the data set (the first is the sample itself), or one to be made of
+  /// those before it.
+  std::vector<std::variant<std::size_t, Paste>> images;
+  std::vector<BoxLabel> boxes;  // fractions of the output
 };
 
 /// The generator of a sample's plan: equal keys give equal plans.

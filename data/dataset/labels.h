@@ -11,9 +11,6 @@
 
 namespace boxcar {
 
-/// Corner points x1, y1, x2, y2, ... as fractions of the image.
-using Polygon = std::vector<float>;
-
 enum class LabelState {
   kLabelled,  // at least one box
   kEmpty,     // a file without objects: a background image
@@ -30,7 +27,7 @@ struct LabelRules {
 struct ParsedLabels {
   LabelState state = LabelState::kMissing;
   std::vector<BoxLabel> boxes = {};    // in the order of the file, or sorted where duplicates were removed
-  std::vector<Polygon> polygons = {};  // one a box, or none where the file holds boxes
+  std::vector<Polygon> polygons = {};  // one a box, as fractions of the image, or none where the file holds boxes
   int duplicates = 0;                  // rows removed because an equal one is there
   std::string problem = {};            // why it is corrupt, with the line: "line 3: ..."
 };

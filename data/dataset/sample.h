@@ -1,4 +1,4 @@
-// One image with its boxes, and where samples come from.
+// One image with its boxes and outlines, and where samples come from.
 #pragma once
 
 #include <cstddef>
@@ -16,10 +16,14 @@ struct BoxLabel {
   bool operator==(const BoxLabel&) const = default;
 };
 
+/// Corner points x1, y1, x2, y2, ... of an object's outline, which is closed.
+using Polygon = std::vector<float>;
+
 struct Sample {
   std::filesystem::path path;  // of the image file, for messages and results
   Image image;                 // decoded, upright, at its original size
   std::vector<BoxLabel> boxes;
+  std::vector<Polygon> polygons = {};  // of each box, as fractions of the image; or none at all
 };
 
 /// Where a trainer or validator takes its samples from; a user's own may replace it.

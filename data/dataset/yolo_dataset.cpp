@@ -85,7 +85,7 @@ void YoloDataset::apply_filters() {
 
 Sample YoloDataset::get(std::size_t index) const {
   const ScannedImage& entry = images_.at(index);
-  Sample sample{entry.path, decode_image(entry.path, {.channels = options_.channels}), entry.boxes};
+  Sample sample{entry.path, decode_image(entry.path, {.channels = options_.channels}), entry.boxes, entry.polygons};
   if (sample.image.height != entry.height || sample.image.width != entry.width)
     fail<DataError>("{} has {}x{} pixels now and had {}x{} when the data set was scanned; do not change it meanwhile",
                     entry.path.string(), sample.image.width, sample.image.height, entry.width, entry.height);

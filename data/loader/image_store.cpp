@@ -1,6 +1,7 @@
 #include "boxcar/data/loader/image_store.h"
 
 #include <algorithm>
+#include <cmath>
 #include <exception>
 #include <fstream>
 #include <string>
@@ -10,6 +11,30 @@
 #include "boxcar/runtime/base/error.h"
 
 namespace boxcar {
+namespace {
+
+/// A user's own data set may hand out anything.
+void check_sample(const Sample& sample) {
+  const Image& image = sample.image;
+  if (image.channels != 3 || image.height < 1 || image.width < 1 ||
+      image.pixels.size() != std::size_t{3} * image.height * image.width) {
+    fail<DataError>("{}: an image of {}x{} with {} channels; 3 channels are needed", sample.path.string(), image.height,
+                    image.width, image.channels);
+  }
+  if (!sample.polygons.empty() && sample.polygons.size() != sample.boxes.size()) {
+    fail<DataError>("{}: {} polygons for {} boxes; give one for each box, or none", sample.path.string(),
+                    sample.polygons.size(), sample.boxes.size());
+  }
+  for (const Polygon& polygon : sample.polygons) {
+    const bool finite = std::ranges::all_of(polygon, [](float v) { return std::isfinite(v); });
+    if (polygon.empty() || polygon.size() % 2 != 0 || !finite) {
+      fail<DataError>("{}: a polygon of {} numbers; pairs of finite x and y are needed", sample.path.string(),
+                      polygon.size());
+    }
+  }
+}
+
+}  // namespace
 
 ImageStore::ImageStore(std::shared_ptr<const Dataset> dataset, int imgsz, std::size_t capacity, Log log)
     : dataset_(std::move(dataset)),
@@ -47,17 +72,14 @@ ImageStore::Entry ImageStore::find(std::size_t index) {
 
 ImageStore::Entry ImageStore::load(std::size_t index) const {
   Sample sample = dataset_->get(index);
+  check_sample(sample);
   const Image& image = sample.image;
-  if (image.channels != 3 || image.height < 1 || image.width < 1 ||
-      image.pixels.size() != std::size_t{3} * image.height * image.width) {
-    fail<DataError>("{}: an image of {}x{} with {} channels; 3 channels are needed", sample.path.string(), image.height,
-                    image.width, image.channels);
-  }
   auto loaded = std::make_shared<LoadedImage>();
   loaded->index = index;
   loaded->path = std::move(sample.path);
   loaded->original = {image.height, image.width};
   loaded->labels = std::move(sample.boxes);
+  loaded->polygons = std::move(sample.polygons);
   const ResizedSize size = resize_on_load_size(image.height, image.width, imgsz_);
   loaded->image = loaded->original == size ? std::move(sample.image) : resize_bilinear(image, size.height, size.width);
   return loaded;

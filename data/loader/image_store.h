@@ -24,6 +24,7 @@ struct LoadedImage {
   Image image;  // longer side imgsz, blue-green-red
   ResizedSize original;
   std::vector<BoxLabel> labels;
+  std::vector<Polygon> polygons;  // one a label, or none
   ResizedSize size() const { return {image.height, image.width}; }
 };
 

@@ -176,7 +176,7 @@ class DataLoader::Impl {
     jobs_.erase(first, jobs_.end());
     making_ = position;
   }
-  bool is_closed(int epoch) const { return options_.rect || epoch >= closed_from_; }
+  bool is_closed(int epoch) const { return epoch >= closed_from_; }
 
   /// The finished job to hand out, removed from the list; null at the end of the epoch.
   std::shared_ptr<Job> take() {

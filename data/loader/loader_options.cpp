@@ -32,6 +32,7 @@ DataLoaderOptions completed(DataLoaderOptions o, std::size_t images) {
   check(o);
   o.batch = static_cast<int>(std::min<std::size_t>(o.batch, images));
   o.stride = std::max(o.stride, kLeastStride);
+  if (o.rect) o.augment.mosaic = o.augment.mixup = o.augment.cutmix = 0;
   return o;
 }
 

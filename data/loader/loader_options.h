@@ -23,7 +23,7 @@ struct DataLoaderOptions {
   std::uint64_t seed = 0;  // with epoch and sample the key of everything random
 
   AugmentOptions augment;  // training only; its imgsz and mosaic_closed are set by the loader
-  int close_mosaic_from = std::numeric_limits<int>::max();  // first epoch without mosaic, mixup, cutmix
+  int close_mosaic_from = std::numeric_limits<int>::max();  // first without mosaic, mixup, cutmix, copy-paste
 
   int workers = 8;   // threads; 0: next() does the work
   int prefetch = 4;  // batches made ahead
@@ -35,7 +35,8 @@ struct DataLoaderOptions {
 };
 
 /// The options as the loader uses them for a data set of `images` images: batch and stride brought into
-/// range, augment.imgsz set. Throws ArgumentError naming the first option that is out of range.
+/// range, augment.imgsz set, mosaic, mixup and cutmix off with rect. Throws ArgumentError naming the first option that
+/// is out of range.
 DataLoaderOptions completed(DataLoaderOptions options, std::size_t images);
 
 }  // namespace boxcar

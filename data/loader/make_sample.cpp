@@ -22,12 +22,18 @@ MadeSample make_training_sample(Stream& stream, ImageStore& store, const Augment
   std::vector<std::shared_ptr<const LoadedImage>> loaded;  // keeps pixels and labels alive
   const PlanSources sources{key.partners, [&](std::size_t i) {
                               const auto& image = loaded.emplace_back(store.get(i));
-                              return PlanSource{image->size(), image->labels};
+                              return PlanSource{image->size(), image->labels, image->polygons};
                             }};
   Random random = sample_random(key.seed, key.epoch, key.index);
   PlannedSample planned = draw_plan(options, out.h, out.w, key.index, sources, random);
   std::vector<kernels::SourceImage> images;
-  for (const auto& image : loaded) images.push_back(source_of(image->image));
+  std::vector<Image> pasted;  // keeps pixels alive
+  auto next = loaded.begin();
+  for (const auto& image : planned.images) {
+    const auto* paste = std::get_if<Paste>(&image);
+    if (paste) pasted.push_back(render_paste(stream, *paste, images));
+    images.push_back(source_of(paste ? pasted.back() : (*next++)->image));
+  }
   kernels::render(stream, {{&planned.plan, 1}, images, out});
   return {std::move(planned.boxes), info_of(*loaded.front())};
 }

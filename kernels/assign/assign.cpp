@@ -1,11 +1,12 @@
 #include "boxcar/kernels/assign/assign.h"
 
-#include <algorithm>
-
+#include "boxcar/kernels/assign/dense_rows.h"
 #include "boxcar/kernels/common/dispatch.h"
 
 namespace boxcar::kernels {
 namespace {
+
+constexpr const char *kDetectionAssign = "detection_assign", *kTaskAlignedAssign = "task_aligned_assign";
 
 void check_result(const char* op, const char* what, const TensorView& view, const Shape& wanted, DType dtype) {
   if (view.data == nullptr) return;
@@ -32,31 +33,23 @@ void check_results(const char* op, const AssignResult& r, int n, std::int64_t an
 class DenseWriter {
  public:
   DenseWriter(const AssignResult& r, const AnchorGrid& grid, int image, int nc)
-      : r_(r), grid_(grid), nc_(nc), first_(image * grid.count()) {}
+      : rows_(dense_rows_of(r)),
+        scores_(r.target_scores.as<float>()),
+        grid_(grid),
+        nc_(nc),
+        first_(image * grid.count()) {}
 
-  void background(std::int64_t anchor, const GroundTruth& first) const { put(anchor, first, 0, 0.0f, 0); }
+  void background(std::int64_t anchor, const GroundTruth& first) const {
+    rows_.put(first_ + anchor, grid_.point(anchor), {first});
+  }
   void match(const AnchorMatch& m, const GroundTruth& truth) const {
-    put(m.anchor, truth, m.gt, m.score, 1);
-    if (r_.target_scores.data) r_.target_scores.as<float>()[(first_ + m.anchor) * nc_ + truth.label] = m.score;
+    rows_.put(first_ + m.anchor, grid_.point(m.anchor), {truth, m.gt, m.score, true});
+    if (scores_) scores_[(first_ + m.anchor) * nc_ + truth.label] = m.score;
   }
 
  private:
-  void put(std::int64_t anchor, const GroundTruth& truth, int gt, float score, std::uint8_t foreground) const {
-    const std::int64_t i = first_ + anchor;
-    const BoxF& b = truth.box;
-    if (r_.target_boxes.data) put_box(r_.target_boxes.as<float>() + 4 * i, b);
-    if (r_.weight.data) r_.weight.as<float>()[i] = score;
-    if (r_.labels.data) r_.labels.as<std::int32_t>()[i] = truth.label;
-    if (r_.foreground.data) r_.foreground.as<std::uint8_t>()[i] = foreground;
-    if (r_.gt_index.data) r_.gt_index.as<std::int32_t>()[i] = gt;
-    if (!r_.target_ltrb.data) return;
-    const AnchorPoint p = grid_.point(anchor);
-    const float s = p.stride;
-    put_box(r_.target_ltrb.as<float>() + 4 * i, {p.x - b.x1 / s, p.y - b.y1 / s, b.x2 / s - p.x, b.y2 / s - p.y});
-  }
-  static void put_box(float* to, const BoxF& b) { to[0] = b.x1, to[1] = b.y1, to[2] = b.x2, to[3] = b.y2; }
-
-  const AssignResult& r_;
+  DenseRows rows_;
+  float* scores_;
   const AnchorGrid& grid_;
   int nc_;
   std::int64_t first_;
@@ -86,7 +79,7 @@ void assign_all(Stream& stream, const AnchorGrid& grid, const GroundTruths& trut
   });
   double total = 0.0;
   for (const double sum : sums) total += sum;
-  if (result.norm.data) *result.norm.as<float>() = static_cast<float>(std::max(1.0, total));
+  if (result.norm.data) *result.norm.as<float>() = static_cast<float>(total < 1.0 ? 1.0 : total);
 }
 
 }  // namespace
@@ -94,11 +87,9 @@ void assign_all(Stream& stream, const AnchorGrid& grid, const GroundTruths& trut
 namespace cpu {
 
 void detection_assign(Stream& stream, const DetectionAssignArgs& args) {
-  const char* op = "detection_assign";
-  const DetectionMaps maps(op, args.levels, args.reg_max);
-  check_options(op, args.options);
-  check_results(op, args.result, maps.images(), maps.grid().count(), maps.classes());
-  const auto truths = read_targets(stream, op, args.targets, maps.images(), maps.classes(), maps.grid(), true);
+  const DetectionMaps maps(kDetectionAssign, args.levels, args.reg_max);
+  const auto truths =
+      read_targets(stream, kDetectionAssign, args.targets, maps.images(), maps.classes(), maps.grid(), true);
   assign_all(stream, maps.grid(), truths, maps.classes(), args.options, args.result,
              [&](std::int64_t image, std::int64_t anchor, int label) {
                return maps.prediction(static_cast<int>(image), anchor, label);
@@ -106,17 +97,9 @@ void detection_assign(Stream& stream, const DetectionAssignArgs& args) {
 }
 
 void task_aligned_assign(Stream& stream, const TaskAlignedAssignArgs& args) {
-  const char* op = "task_aligned_assign";
   const int n = args.probabilities.n, nc = args.probabilities.c;
-  const int anchors = static_cast<int>(args.grid.count());
-  if (args.boxes_xyxy.data == nullptr || args.probabilities.data == nullptr || anchors == 0) {
-    fail<ShapeError>("{}: boxes, probabilities and at least one level are needed", op);
-  }
-  check_result(op, "boxes_xyxy", args.boxes_xyxy, {n, 1, anchors, 4}, DType::kF32);
-  check_result(op, "probabilities", args.probabilities, {n, 1, anchors, nc}, DType::kF32);
-  check_options(op, args.options);
-  check_results(op, args.result, n, anchors, nc);
-  const auto truths = read_targets(stream, op, args.targets, n, nc, args.grid, false);
+  const std::int64_t anchors = args.grid.count();
+  const auto truths = read_targets(stream, kTaskAlignedAssign, args.targets, n, nc, args.grid, false);
   const float* boxes = args.boxes_xyxy.as<const float>();
   const float* probabilities = args.probabilities.as<const float>();
   assign_all(stream, args.grid, truths, nc, args.options, args.result,
@@ -129,12 +112,35 @@ void task_aligned_assign(Stream& stream, const TaskAlignedAssignArgs& args) {
 
 }  // namespace cpu
 
+#if BOXCAR_WITH_CUDA
+namespace cuda {
+void detection_assign(Stream& stream, const DetectionAssignArgs& args);
+void task_aligned_assign(Stream& stream, const TaskAlignedAssignArgs& args);
+}  // namespace cuda
+#endif
+
 void detection_assign(Stream& stream, const DetectionAssignArgs& args) {
-  BOXCAR_DISPATCH_CPU(stream, detection_assign, args);
+  const char* op = kDetectionAssign;
+  const DetectionMaps maps(op, args.levels, args.reg_max);
+  check_options(op, args.options);
+  check_targets(op, args.targets);
+  check_results(op, args.result, maps.images(), maps.grid().count(), maps.classes());
+  BOXCAR_DISPATCH(stream, detection_assign, args);
 }
 
 void task_aligned_assign(Stream& stream, const TaskAlignedAssignArgs& args) {
-  BOXCAR_DISPATCH_CPU(stream, task_aligned_assign, args);
+  const char* op = kTaskAlignedAssign;
+  const int n = args.probabilities.n, nc = args.probabilities.c;
+  const int anchors = static_cast<int>(args.grid.count());
+  if (args.boxes_xyxy.data == nullptr || args.probabilities.data == nullptr || anchors == 0) {
+    fail<ShapeError>("{}: boxes, probabilities and at least one level are needed", op);
+  }
+  check_result(op, "boxes_xyxy", args.boxes_xyxy, {n, 1, anchors, 4}, DType::kF32);
+  check_result(op, "probabilities", args.probabilities, {n, 1, anchors, nc}, DType::kF32);
+  check_options(op, args.options);
+  check_targets(op, args.targets);
+  check_results(op, args.result, n, anchors, nc);
+  BOXCAR_DISPATCH(stream, task_aligned_assign, args);
 }
 
 }  // namespace boxcar::kernels

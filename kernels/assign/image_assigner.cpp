@@ -1,7 +1,6 @@
 #include "boxcar/kernels/assign/image_assigner.h"
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 namespace boxcar::kernels {
@@ -16,15 +15,6 @@ struct Claim {
 };
 
 using Claims = std::pmr::vector<Claim>;
-
-/// First and one past the last cell of an axis whose centre may lie between low and high; the exact test comes
-/// after. Saturates, so that absurd coordinates are harmless.
-std::pair<int, int> cell_range(float low, float high, float stride, int cells) {
-  const double first = std::floor(double{low} / stride - 0.5) - 1, last = std::ceil(double{high} / stride - 0.5) + 2;
-  if (!(first < last)) return {0, 0};  // also NaN
-  return {static_cast<int>(std::clamp(first, 0.0, double(cells))),
-          static_cast<int>(std::clamp(last, 0.0, double(cells)))};
-}
 
 class ImageAssigner {
  public:
@@ -58,12 +48,9 @@ bool ImageAssigner::contains(int gt, std::int64_t anchor) const {
 
 Claim ImageAssigner::measure(int gt, std::int64_t anchor) const {
   const AnchorPrediction p = prediction_(anchor, truths_[gt].label);
-  const float overlap = assign_overlap(truths_[gt].box, p.box);
-  return {anchor, gt, alignment(p.probability, overlap), overlap};
+  const Alignment fit = alignment_of(truths_[gt], p);
+  return {anchor, gt, fit.metric, fit.overlap};
 }
-
-/// NaN ranks above all numbers: a prediction that is not a number shall reach the loss, not hide from it.
-bool ranks_above(float a, float b) { return std::isnan(a) ? !std::isnan(b) : a > b; }
 
 /// Keeps `best` sorted by falling metric. Comes after its equals, so the lowest anchor stays in front.
 void insert_if_better(Claims& best, std::size_t capacity, const Claim& claim) {
@@ -173,7 +160,7 @@ std::pmr::vector<AnchorMatch> scored(const Claims& held, std::size_t truths) {
   std::pmr::vector<AnchorMatch> matches(memory);
   matches.reserve(held.size());
   for (const Claim& c : held) {
-    matches.push_back({c.anchor, c.gt, c.metric * top_overlap[c.gt] / (top_metric[c.gt] + kAssignEps)});
+    matches.push_back({c.anchor, c.gt, target_score(c.metric, top_metric[c.gt], top_overlap[c.gt])});
   }
   return matches;
 }

@@ -12,25 +12,14 @@
 
 namespace boxcar::kernels {
 
-/// One object of an image. Rows keep their place even when they are not valid: gt indices count all of them.
-struct GroundTruth {
-  BoxF box;  // corners in pixels of the network input, not clipped
-  int label = 0;
-  /// A box so far left or above that its corners' sum is not positive takes no part; nor does a row of zeros.
-  bool valid() const { return box.x1 + box.y1 + box.x2 + box.y2 > 0.0f; }
-};
-
-/// How many anchors an object gets: topk before and topk2 after conflicts are settled (equal: no second cut).
+/// How many anchors an object gets: topk before and topk2 after conflicts are settled (equal: no second cut). At most
+/// kMaxTopk.
 struct AssignOptions {
   int topk = 10;
   int topk2 = 10;
 };
+inline constexpr int kMaxTopk = 128;
 
-/// What the model says at an anchor: box in pixels and the probability of the class asked for.
-struct AnchorPrediction {
-  BoxF box;
-  float probability = 0.0f;
-};
 using PredictionAt = FunctionRef<AnchorPrediction(std::int64_t anchor, int label)>;
 
 /// A foreground anchor: the ground truth that holds it and its soft target score (0 for a filler).

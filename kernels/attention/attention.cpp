@@ -86,6 +86,13 @@ void attention_backward(Stream& stream, const AttentionBackwardArgs& args) {
 
 }  // namespace cpu
 
+#if BOXCAR_WITH_CUDA
+namespace cuda {
+void attention_forward(Stream& stream, const AttentionForwardArgs& args);
+void attention_backward(Stream& stream, const AttentionBackwardArgs& args);
+}  // namespace cuda
+#endif
+
 namespace {
 
 void check_attention(const char* op, const TensorView& qkv, const TensorView& o, const AttentionShape& shape) {
@@ -101,14 +108,14 @@ void check_attention(const char* op, const TensorView& qkv, const TensorView& o,
 void attention_forward(Stream& stream, const AttentionForwardArgs& args) {
   check_attention("attention_forward", args.qkv, args.o, args.shape);
   check_same_shape("attention_forward", args.o, args.v);
-  BOXCAR_DISPATCH_CPU(stream, attention_forward, args);
+  BOXCAR_DISPATCH(stream, attention_forward, args);
 }
 
 void attention_backward(Stream& stream, const AttentionBackwardArgs& args) {
   check_attention("attention_backward", args.qkv, args.d_o, args.shape);
   check_same_shape("attention_backward", args.d_o, args.dv);
   check_same_shape("attention_backward", args.qkv, args.dqkv);
-  BOXCAR_DISPATCH_CPU(stream, attention_backward, args);
+  BOXCAR_DISPATCH(stream, attention_backward, args);
 }
 
 }  // namespace boxcar::kernels

@@ -26,10 +26,13 @@ struct AttentionForwardArgs {
   AttentionShape shape;
 };
 void attention_forward(Stream& stream, const AttentionForwardArgs& args);
-/// The products are ops of their own in a profile: only what is left is counted here.
+inline std::int64_t softmax_bytes(const TensorView& qkv, const AttentionShape& shape) {
+  const std::int64_t pixels = std::int64_t{qkv.h} * qkv.w;
+  return qkv.n * shape.heads * pixels * pixels * std::int64_t{sizeof(float)};
+}
+/// Arithmetic is counted by the products, which are ops of their own in a profile.
 inline OpCost cost_of(const AttentionForwardArgs& args) {
-  const std::int64_t pixels = std::int64_t{args.qkv.h} * args.qkv.w;
-  return {2 * args.qkv.n * args.shape.heads * pixels * pixels * std::int64_t{sizeof(float)}, 0};
+  return {bytes_of(args.qkv) + bytes_of(args.o) + bytes_of(args.v) + softmax_bytes(args.qkv, args.shape), 0, 4};
 }
 
 struct AttentionBackwardArgs {
@@ -41,5 +44,8 @@ struct AttentionBackwardArgs {
   AttentionShape shape;
 };
 void attention_backward(Stream& stream, const AttentionBackwardArgs& args);
+inline OpCost cost_of(const AttentionBackwardArgs& args) {
+  return {2 * bytes_of(args.qkv) + bytes_of(args.d_o) + bytes_of(args.dv) + softmax_bytes(args.qkv, args.shape), 0, 6};
+}
 
 }  // namespace boxcar::kernels

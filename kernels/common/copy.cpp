@@ -48,8 +48,6 @@ HWY_EXPORT(copy_rows);
 namespace cpu {
 
 void copy(Stream& stream, const CopyArgs& args) {
-  with_float_type("copy", args.from.dtype, [](auto) {});  // refuses other types
-  with_float_type("copy", args.to.dtype, [](auto) {});
   parallel_for(stream.threads(), args.from.pixels(), 256, [&](std::int64_t begin, std::int64_t end) {
     HWY_DYNAMIC_DISPATCH(copy_rows)(args, begin, end);
   });
@@ -57,9 +55,17 @@ void copy(Stream& stream, const CopyArgs& args) {
 
 }  // namespace cpu
 
+#if BOXCAR_WITH_CUDA
+namespace cuda {
+void copy(Stream& stream, const CopyArgs& args);
+}
+#endif
+
 void copy(Stream& stream, const CopyArgs& args) {
   check_same_shape("copy", args.from, args.to);
-  BOXCAR_DISPATCH_CPU(stream, copy, args);
+  with_float_type("copy", args.from.dtype, [](auto) {});  // refuses other types
+  with_float_type("copy", args.to.dtype, [](auto) {});
+  BOXCAR_DISPATCH(stream, copy, args);
 }
 
 }  // namespace boxcar::kernels

@@ -32,28 +32,49 @@ template <>
 struct RawBytes<2> {
   using Type = unsigned short;
 };
+template <>
+struct RawBytes<1> {
+  using Type = unsigned char;
+};
 
-/// Reads kWidth elements as float. `from` is a multiple of kWidth elements.
+/// Reads kWidth elements; more than 16 bytes with several accesses. `from` is a multiple of kWidth elements, or of
+/// 16 bytes.
+template <int kWidth, class T>
+BOXCAR_DEVICE void load_elements(const T* from, T (&elements)[kWidth]) {
+  constexpr int kSize = static_cast<int>(sizeof(T)), kChunk = kWidth * kSize > 16 ? 16 / kSize : kWidth;
+  using Raw = typename RawBytes<kChunk * kSize>::Type;
+#pragma unroll
+  for (int i = 0; i < kWidth; i += kChunk) {
+    const Raw raw = *reinterpret_cast<const Raw*>(from + i);
+    memcpy(static_cast<void*>(elements + i), &raw, sizeof(raw));
+  }
+}
+
+/// The same as float.
 template <int kWidth, class T>
 BOXCAR_DEVICE void load_vector(const T* from, float (&values)[kWidth]) {
-  using Raw = typename RawBytes<kWidth* static_cast<int>(sizeof(T))>::Type;
-  const Raw raw = *reinterpret_cast<const Raw*>(from);
   T elements[kWidth];
-  memcpy(static_cast<void*>(elements), &raw, sizeof(raw));
+  load_elements(from, elements);
 #pragma unroll
   for (int i = 0; i < kWidth; ++i) values[i] = static_cast<float>(elements[i]);
 }
 
-/// Rounds kWidth values to T and writes them. `to` is a multiple of kWidth elements.
+/// Writes kWidth elements, of up to 16 bytes. `to` is a multiple of kWidth elements.
 template <int kWidth, class T>
-BOXCAR_DEVICE void store_vector(T* to, const float (&values)[kWidth]) {
+BOXCAR_DEVICE void store_elements(T* to, const T (&elements)[kWidth]) {
   using Raw = typename RawBytes<kWidth* static_cast<int>(sizeof(T))>::Type;
-  T elements[kWidth];
-#pragma unroll
-  for (int i = 0; i < kWidth; ++i) elements[i] = static_cast<T>(values[i]);
   Raw raw;
   memcpy(&raw, elements, sizeof(raw));
   *reinterpret_cast<Raw*>(to) = raw;
+}
+
+/// Rounds kWidth values to T and writes them.
+template <int kWidth, class T>
+BOXCAR_DEVICE void store_vector(T* to, const float (&values)[kWidth]) {
+  T elements[kWidth];
+#pragma unroll
+  for (int i = 0; i < kWidth; ++i) elements[i] = static_cast<T>(values[i]);
+  store_elements(to, elements);
 }
 
 /// Calls f(T{}) with T = float or __nv_bfloat16, which stand for f32 and bf16 in kernels.

@@ -1,6 +1,8 @@
 // From an op's checked arguments to the code for the stream's device and the tensors' type.
 #pragma once
 
+#include <type_traits>
+
 #include "boxcar/kernels/common/op_cost.h"
 #include "boxcar/runtime/base/dtype.h"
 #include "boxcar/runtime/base/error.h"
@@ -32,11 +34,18 @@ inline void require_cpu(const Stream& stream, const char* op) {
   }
 }
 
-/// run(), as one op in the stream's profile with the cost of its first argument.
+/// run(), as one op in the stream's profile with the cost of its first argument; in a dry run only the latter.
 template <class Run, class Args, class... Rest>
 auto timed(const Stream& stream, const char* name, Run&& run, const Args& args, const Rest&...) {
   Profiler* const profiler = stream.profiler();
   const ProfileScope scope(profiler, ScopeKind::kOp, name, profiler ? cost_of(args) : OpCost{});
+  if (stream.dry_run()) {
+    if constexpr (std::is_void_v<decltype(run())>) {
+      return;
+    } else {
+      fail<DeviceError>("{} gives its result to the host, which a dry run cannot do", name);
+    }
+  }
   return run();
 }
 

@@ -1,4 +1,4 @@
-// General matrix products on the vendor's library.
+// General matrix products: on the CPU on the vendor's library, on CUDA on kernels of ours.
 #pragma once
 
 #include "boxcar/kernels/common/op_cost.h"
@@ -7,7 +7,7 @@
 namespace boxcar::kernels {
 
 /// C = alpha * op(A) op(B) + beta * C, row-major f32: op(A) is m x k, op(B) k x n, C m x n.
-/// ld: elements from row to row as stored.
+/// ld: elements from row to row as stored. Sizes may be 0. C is not read where beta is 0.
 struct GemmArgs {
   bool transpose_a = false, transpose_b = false;
   int m = 0, n = 0, k = 0;

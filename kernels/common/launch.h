@@ -105,6 +105,7 @@ void launch(const char* name, void (*kernel)(P...), const Grid& grid, Stream& st
   if (!settings) fail<DeviceError>("kernel {} was launched on a stream of {}", name, stream.device().name());
   const emulation::Launch what{name, grid.blocks, grid.threads, grid.shared_bytes, *settings};
   backend.enqueue(name, [what, kernel, copies = std::tuple<P...>{static_cast<P>(std::forward<A>(arguments))...}] {
+    const emulation::Unchecked frame;  // its stack is the CPU thread's, which all streams share
     emulation::run(what, [&] { std::apply(kernel, copies); });
   });
 #endif

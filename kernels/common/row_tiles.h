@@ -6,8 +6,11 @@
 #pragma once
 
 #include <bit>
+#include <limits>
+#include <numeric>
 
 #include "boxcar/kernels/common/launch.h"
+#include "boxcar/runtime/tensor/tensor.h"
 
 namespace boxcar::kernels::cuda {
 
@@ -27,6 +30,14 @@ inline Grid tile_grid(std::int64_t rows, int channels, int width, unsigned rows_
   const unsigned block_channels = threads.x * static_cast<unsigned>(width);
   const Grid along_rows = grid_for((rows + block_rows - 1) / block_rows, 1);
   return {dim3(along_rows.blocks.x, (static_cast<unsigned>(channels) + block_channels - 1) / block_channels), threads};
+}
+
+/// A packed tensor under the shape that fills lanes and vectors best, for ops to which elements are all alike. The same
+/// for tensors of the same shape.
+inline TensorView recut(const TensorView& packed) {
+  const std::int64_t count = packed.count(), channels = std::gcd(count, std::int64_t{256}), rows = count / channels;
+  if (channels <= packed.c || rows > std::numeric_limits<int>::max()) return packed;
+  return {packed.data, packed.dtype, 1, 1, static_cast<int>(rows), static_cast<int>(channels), channels};
 }
 
 /// First channel of the calling thread.

@@ -3,6 +3,7 @@
 
 #include <initializer_list>
 
+#include "boxcar/kernels/common/host_device.h"
 #include "boxcar/runtime/base/error.h"
 
 namespace boxcar::kernels {
@@ -20,11 +21,11 @@ class SmallVector {
     items_[size_++] = item;
   }
   void clear() { size_ = 0; }
-  int size() const { return size_; }
+  BOXCAR_HD int size() const { return size_; }
   bool empty() const { return size_ == 0; }
   static constexpr int capacity() { return kCapacity; }
-  T& operator[](int i) { return items_[i]; }
-  const T& operator[](int i) const { return items_[i]; }
+  BOXCAR_HD T& operator[](int i) { return items_[i]; }
+  BOXCAR_HD const T& operator[](int i) const { return items_[i]; }
   const T* begin() const { return items_; }
   const T* end() const { return items_ + size_; }
 

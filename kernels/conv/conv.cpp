@@ -1,8 +1,9 @@
-// Checks and dispatch; the loops are in conv_onednn.cpp and depthwise.cpp.
+// Checks and dispatch; the loops are in conv_onednn.cpp, depthwise.cpp and conv_*.cu.
 #include "boxcar/kernels/conv/conv.h"
 
 #include "boxcar/kernels/common/copy.h"
 #include "boxcar/kernels/common/dispatch.h"
+#include "boxcar/kernels/conv/conv_cuda.h"
 #include "boxcar/kernels/conv/conv_onednn.h"
 #include "boxcar/kernels/conv/depthwise.h"
 
@@ -83,10 +84,10 @@ void conv_forward(Stream& stream, const ConvForwardArgs& args) {
   if (is_depthwise(args.x.c, args.y.c, args.options)) {
     check_same_dtype("conv_forward", args.x, args.y);
     const Tensor w = as_type(stream, args.w, args.x.dtype);
-    BOXCAR_DISPATCH_CPU(stream, depthwise_forward, ConvForwardArgs{args.x, w, args.bias, args.y, args.options});
+    BOXCAR_DISPATCH(stream, depthwise_forward, ConvForwardArgs{args.x, w, args.bias, args.y, args.options});
   } else {
     check_packed("conv_forward", "x", args.x);
-    BOXCAR_DISPATCH_CPU(stream, conv_forward, args);
+    BOXCAR_DISPATCH(stream, conv_forward, args);
   }
 }
 
@@ -98,9 +99,9 @@ void conv_backward_input(Stream& stream, const ConvBackwardInputArgs& args) {
   if (args.dx.count() == 0) return;
   if (is_depthwise(args.dx.c, args.dy.c, args.options)) {
     const Tensor w = as_type(stream, args.w, args.dy.dtype);
-    BOXCAR_DISPATCH_CPU(stream, depthwise_backward_input, ConvBackwardInputArgs{args.dy, w, args.dx, args.options});
+    BOXCAR_DISPATCH(stream, depthwise_backward_input, ConvBackwardInputArgs{args.dy, w, args.dx, args.options});
   } else {
-    BOXCAR_DISPATCH_CPU(stream, conv_backward_input, args);
+    BOXCAR_DISPATCH(stream, conv_backward_input, args);
   }
 }
 
@@ -109,10 +110,10 @@ void conv_backward_weight(Stream& stream, const ConvBackwardWeightArgs& args) {
   if (args.dw.dtype != DType::kF32) fail<ShapeError>("conv_backward_weight: dw must be f32");
   check_same_dtype("conv_backward_weight", args.x, args.dy);
   if (is_depthwise(args.x.c, args.dy.c, args.options)) {
-    BOXCAR_DISPATCH_CPU(stream, depthwise_backward_weight, args);
+    BOXCAR_DISPATCH(stream, depthwise_backward_weight, args);
   } else {
     check_packed("conv_backward_weight", "x", args.x);
-    BOXCAR_DISPATCH_CPU(stream, conv_backward_weight, args);
+    BOXCAR_DISPATCH(stream, conv_backward_weight, args);
   }
 }
 
@@ -120,6 +121,13 @@ std::vector<std::string> conv_implementations(Stream& stream) { return cpu::conv
 
 OpCost cost_of(const ConvForwardArgs& args) { return conv_cost(args.x, args.w, args.y, args.options); }
 OpCost cost_of(const ConvBackwardInputArgs& args) { return conv_cost(args.dx, args.w, args.dy, args.options); }
-OpCost cost_of(const ConvBackwardWeightArgs& args) { return conv_cost(args.x, args.dw, args.dy, args.options); }
+OpCost cost_of(const ConvBackwardWeightArgs& args) {
+  OpCost cost = conv_cost(args.x, args.dw, args.dy, args.options);
+  if (args.dbias && !is_depthwise(args.x.c, args.dy.c, args.options)) {  // a pass of its own
+    cost.bytes += bytes_of(args.dy);
+    cost.launches = 2;
+  }
+  return cost;
+}
 
 }  // namespace boxcar::kernels

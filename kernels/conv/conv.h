@@ -1,7 +1,7 @@
 // Two-dimensional convolution (cross-correlation, as in every deep-learning library).
 //
-// Dense and grouped convolutions run on the vendor's library (oneDNN on the CPU) and take
-// packed tensors; depthwise ones are ours and read any pixel stride.
+// Dense and grouped convolutions take packed tensors and run on the vendor's library on the CPU
+// (oneDNN), on kernels of ours on CUDA; depthwise ones are ours and read any pixel stride.
 #pragma once
 
 #include <memory>
@@ -35,7 +35,7 @@ Shape conv_output_shape(Shape x, int out_channels, const ConvOptions& options);
 Shape conv_weight_shape(int in_channels, int out_channels, const ConvOptions& options);
 
 /// A convolution's weights in the orders of the vendor's library, kept between calls. For weights that do not change:
-/// calls with one cache must come from one stream and with one `w`.
+/// calls with one cache must come from one stream and with one `w`. CUDA kernels read the weights as they are.
 struct ConvWeightCache {
   std::shared_ptr<void> orders;
 };
@@ -55,6 +55,8 @@ struct ConvForwardArgs {
 };
 /// Throws ShapeError, or DeviceError where the library has no such convolution for this CPU (bf16 below AVX-512).
 void conv_forward(Stream& stream, const ConvForwardArgs& args);
+/// Launches are those of a vendor's library, one a convolution; the plain kernels of the tree take more where a data
+/// gradient has a stride or a weight gradient is summed in parts.
 OpCost cost_of(const ConvForwardArgs& args);
 
 /// dx from dy: the adjoint of the forward pass in x.

@@ -8,6 +8,7 @@
 
 #include "boxcar/kernels/common/dispatch.h"
 #include "boxcar/kernels/common/instruction_set.h"
+#include "boxcar/kernels/conv/strided_weight_gradient.h"
 
 namespace boxcar::kernels::cpu {
 namespace {
@@ -294,6 +295,7 @@ void conv_backward_input(Stream& stream, const ConvBackwardInputArgs& args) {
 }
 
 void conv_backward_weight(Stream& stream, const ConvBackwardWeightArgs& args) {
+  if (suits_strided_weight_gradient(args)) return strided_weight_gradient(stream, args);
   ConvPlans& plans = plans_of(stream);
   const Plan& plan = plans.plan({Pass::kBackwardWeight, args.x.dtype, args.dw.dtype, args.dy.dtype, args.x.shape(),
                                  args.dy.shape(), args.options, args.dbias != nullptr, stream.threads()});

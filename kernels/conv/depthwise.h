@@ -1,4 +1,4 @@
-// Depthwise convolution: one filter a channel. Reads x at any pixel stride.
+// Depthwise convolution: one filter a channel. Reads x at any pixel stride. Weights have x's type, and shapes fit.
 #pragma once
 
 #include "boxcar/kernels/conv/conv.h"
@@ -10,3 +10,13 @@ void depthwise_backward_input(Stream& stream, const ConvBackwardInputArgs& args)
 void depthwise_backward_weight(Stream& stream, const ConvBackwardWeightArgs& args);
 
 }  // namespace boxcar::kernels::cpu
+
+#if BOXCAR_WITH_CUDA
+namespace boxcar::kernels::cuda {
+
+void depthwise_forward(Stream& stream, const ConvForwardArgs& args);
+void depthwise_backward_input(Stream& stream, const ConvBackwardInputArgs& args);
+void depthwise_backward_weight(Stream& stream, const ConvBackwardWeightArgs& args);
+
+}  // namespace boxcar::kernels::cuda
+#endif

@@ -18,8 +18,6 @@ void check_f32(const char* op, const Views&... views) {
 namespace cpu {
 
 void unary(Stream& stream, const UnaryArgs& args) {
-  check_f32("unary", args.x, args.y);
-  check_same_shape("unary", args.x, args.y);
   const Strided x = strided(args.x), y = strided(args.y);
   for_each_pixel(stream, args.y.shape(), [&](std::int64_t n, std::int64_t h, std::int64_t w) {
     const float* from = x.pixel(n, h, w);
@@ -29,9 +27,6 @@ void unary(Stream& stream, const UnaryArgs& args) {
 }
 
 void unary_backward(Stream& stream, const UnaryBackwardArgs& args) {
-  check_f32("unary_backward", args.x, args.dy, args.dx);
-  check_same_shape("unary_backward", args.x, args.dy);
-  check_same_shape("unary_backward", args.x, args.dx);
   const Strided x = strided(args.x), dy = strided(args.dy), dx = strided(args.dx);
   for_each_pixel(stream, args.x.shape(), [&](std::int64_t n, std::int64_t h, std::int64_t w) {
     const float *at = x.pixel(n, h, w), *g = dy.pixel(n, h, w);
@@ -41,7 +36,6 @@ void unary_backward(Stream& stream, const UnaryBackwardArgs& args) {
 }
 
 void binary(Stream& stream, const BinaryArgs& args) {
-  check_f32("binary", args.a, args.b, args.y);
   const Shape shape = args.y.shape();
   const Strided a = broadcast("binary", args.a, shape), b = broadcast("binary", args.b, shape), y = strided(args.y);
   for_each_pixel(stream, shape, [&](std::int64_t n, std::int64_t h, std::int64_t w) {
@@ -52,11 +46,7 @@ void binary(Stream& stream, const BinaryArgs& args) {
 }
 
 void binary_backward(Stream& stream, const BinaryBackwardArgs& args) {
-  check_f32("binary_backward", args.a, args.b, args.dy);
   const Shape shape = args.dy.shape();
-  for (const TensorView& d : {args.da, args.db}) {
-    if (d.data) check_same_shape("binary_backward", args.dy, d), check_f32("binary_backward", d);
-  }
   const Strided a = broadcast("binary_backward", args.a, shape), b = broadcast("binary_backward", args.b, shape);
   const Strided dy = strided(args.dy), da = strided(args.da), db = strided(args.db);
   for_each_pixel(stream, shape, [&](std::int64_t n, std::int64_t h, std::int64_t w) {
@@ -72,7 +62,6 @@ void binary_backward(Stream& stream, const BinaryBackwardArgs& args) {
 }
 
 void where(Stream& stream, const WhereArgs& args) {
-  check_f32("where", args.condition, args.a, args.b, args.y);
   const Shape shape = args.y.shape();
   const Strided condition = broadcast("where", args.condition, shape);
   const Strided a = broadcast("where", args.a, shape), b = broadcast("where", args.b, shape), y = strided(args.y);
@@ -87,14 +76,45 @@ void where(Stream& stream, const WhereArgs& args) {
 
 }  // namespace cpu
 
-void unary(Stream& stream, const UnaryArgs& args) { BOXCAR_DISPATCH_CPU(stream, unary, args); }
+#if BOXCAR_WITH_CUDA
+namespace cuda {
+void unary(Stream& stream, const UnaryArgs& args);
+void unary_backward(Stream& stream, const UnaryBackwardArgs& args);
+void binary(Stream& stream, const BinaryArgs& args);
+void binary_backward(Stream& stream, const BinaryBackwardArgs& args);
+void where(Stream& stream, const WhereArgs& args);
+}  // namespace cuda
+#endif
+
+void unary(Stream& stream, const UnaryArgs& args) {
+  check_f32("unary", args.x, args.y);
+  check_same_shape("unary", args.x, args.y);
+  BOXCAR_DISPATCH(stream, unary, args);
+}
+
 void unary_backward(Stream& stream, const UnaryBackwardArgs& args) {
-  BOXCAR_DISPATCH_CPU(stream, unary_backward, args);
+  check_f32("unary_backward", args.x, args.dy, args.dx);
+  check_same_shape("unary_backward", args.x, args.dy);
+  check_same_shape("unary_backward", args.x, args.dx);
+  BOXCAR_DISPATCH(stream, unary_backward, args);
 }
-void binary(Stream& stream, const BinaryArgs& args) { BOXCAR_DISPATCH_CPU(stream, binary, args); }
+
+void binary(Stream& stream, const BinaryArgs& args) {
+  check_f32("binary", args.a, args.b, args.y);
+  BOXCAR_DISPATCH(stream, binary, args);
+}
+
 void binary_backward(Stream& stream, const BinaryBackwardArgs& args) {
-  BOXCAR_DISPATCH_CPU(stream, binary_backward, args);
+  check_f32("binary_backward", args.a, args.b, args.dy);
+  for (const TensorView& d : {args.da, args.db}) {
+    if (d.data) check_same_shape("binary_backward", args.dy, d), check_f32("binary_backward", d);
+  }
+  BOXCAR_DISPATCH(stream, binary_backward, args);
 }
-void where(Stream& stream, const WhereArgs& args) { BOXCAR_DISPATCH_CPU(stream, where, args); }
+
+void where(Stream& stream, const WhereArgs& args) {
+  check_f32("where", args.condition, args.a, args.b, args.y);
+  BOXCAR_DISPATCH(stream, where, args);
+}
 
 }  // namespace boxcar::kernels

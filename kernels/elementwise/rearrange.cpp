@@ -1,7 +1,7 @@
 #include "boxcar/kernels/elementwise/rearrange.h"
 
 #include "boxcar/kernels/common/dispatch.h"
-#include "boxcar/kernels/elementwise/strided.h"
+#include "boxcar/kernels/elementwise/rearrange_strided.h"
 
 namespace boxcar::kernels {
 namespace {
@@ -19,24 +19,37 @@ void copy_strided(Stream& stream, const Strided& from, const Strided& to) {
   });
 }
 
-/// The elements of `of` that a slice covers.
-Strided sliced(const SliceArgs& args) {
+void check_slice(const SliceArgs& args) {
   check_f32("slice", args.of);
   check_f32("slice", args.part);
-  Strided s = strided(args.of);
-  const std::array<int, 4> part = sizes_of(args.part.shape());
+  const std::array<int, 4> whole = sizes_of(args.of.shape()), part = sizes_of(args.part.shape());
   for (int axis = 0; axis < 4; ++axis) {
-    if (args.begin[axis] < 0 || args.begin[axis] > s.size[axis] - part[axis]) {
+    if (args.begin[axis] < 0 || args.begin[axis] > whole[axis] - part[axis]) {
       fail<ShapeError>("slice: {} elements from {} on along axis {} do not lie in {}", part[axis], args.begin[axis],
                        axis, args.of.shape().str());
     }
-    s.data += args.begin[axis] * s.stride[axis];
-    s.size[axis] = part[axis];
   }
-  return s;
 }
 
-void check_rows(const TensorView& x, const TensorView& rows, const TensorView& y) {
+void check_permutation(const PermuteArgs& args) {
+  check_f32("permute", args.from);
+  check_f32("permute", args.to);
+  const std::array<int, 4> from = sizes_of(args.from.shape()), to = sizes_of(args.to.shape());
+  int seen = 0;
+  bool fits = true;
+  for (int i = 0; i < 4; ++i) {
+    const int axis = args.axes[i];
+    if (axis < 0 || axis > 3) fail<ShapeError>("permute: axis {} is not one of 0..3", axis);
+    seen |= 1 << axis;
+    fits &= from[axis] == to[i];
+  }
+  if (seen != 15 || !fits) {
+    fail<ShapeError>("permute: axes {},{},{},{} do not take {} to {}", args.axes[0], args.axes[1], args.axes[2],
+                     args.axes[3], args.from.shape().str(), args.to.shape().str());
+  }
+}
+
+void check_gather(const TensorView& x, const TensorView& rows, const TensorView& y) {
   check_f32("gather", x);
   check_f32("gather", y);
   const Shape wanted{x.n, x.h, rows.w, 1}, result{x.n, x.h, rows.w, x.c};
@@ -44,9 +57,12 @@ void check_rows(const TensorView& x, const TensorView& rows, const TensorView& y
     fail<ShapeError>("gather: rows {} {} of {} into {}; wanted are i32 rows [n,h,K,1] and a result [n,h,K,c]",
                      name_of(rows.dtype), rows.shape().str(), x.shape().str(), y.shape().str());
   }
+}
+
+void check_rows(const TensorView& rows, int table) {
   for (std::int64_t i = 0; i < rows.count(); ++i) {
     const std::int32_t row = rows.as<const std::int32_t>()[i];
-    if (row < 0 || row >= x.w) fail<ShapeError>("gather: row {} of a table of {} rows", row, x.w);
+    if (row < 0 || row >= table) fail<ShapeError>("gather: row {} of a table of {} rows", row, table);
   }
 }
 
@@ -54,32 +70,14 @@ void check_rows(const TensorView& x, const TensorView& rows, const TensorView& y
 
 namespace cpu {
 
-void permute(Stream& stream, const PermuteArgs& args) {
-  check_f32("permute", args.from);
-  check_f32("permute", args.to);
-  const Strided from = strided(args.from), to = strided(args.to);
-  Strided turned{from.data};
-  int seen = 0;
-  for (int i = 0; i < 4; ++i) {
-    const int axis = args.axes[i];
-    if (axis < 0 || axis > 3) fail<ShapeError>("permute: axis {} is not one of 0..3", axis);
-    seen |= 1 << axis;
-    turned.size[i] = from.size[axis];
-    turned.stride[i] = from.stride[axis];
-  }
-  if (seen != 15 || turned.size != to.size) {
-    fail<ShapeError>("permute: axes {},{},{},{} do not take {} to {}", args.axes[0], args.axes[1], args.axes[2],
-                     args.axes[3], args.from.shape().str(), args.to.shape().str());
-  }
-  copy_strided(stream, turned, to);
-}
+void permute(Stream& stream, const PermuteArgs& args) { copy_strided(stream, turned(args), strided(args.to)); }
 
 void slice_out(Stream& stream, const SliceArgs& args) { copy_strided(stream, sliced(args), strided(args.part)); }
 
 void slice_in(Stream& stream, const SliceArgs& args) { copy_strided(stream, strided(args.part), sliced(args)); }
 
 void gather(Stream& stream, const GatherArgs& args) {
-  check_rows(args.x, args.rows, args.y);
+  check_rows(args.rows, args.x.w);
   const Strided x = strided(args.x), y = strided(args.y);
   const auto* rows = args.rows.as<const std::int32_t>();
   for_each_pixel(stream, args.y.shape(), [&](std::int64_t n, std::int64_t h, std::int64_t k) {
@@ -89,7 +87,7 @@ void gather(Stream& stream, const GatherArgs& args) {
 }
 
 void gather_backward(Stream& stream, const GatherBackwardArgs& args) {
-  check_rows(args.dx, args.rows, args.dy);
+  check_rows(args.rows, args.dx.w);
   const Strided dx = strided(args.dx), dy = strided(args.dy);
   const auto* rows = args.rows.as<const std::int32_t>();
   parallel_for(stream.threads(), std::int64_t{args.dx.n} * args.dx.h, 1, [&](std::int64_t begin, std::int64_t end) {
@@ -107,12 +105,39 @@ void gather_backward(Stream& stream, const GatherBackwardArgs& args) {
 
 }  // namespace cpu
 
-void permute(Stream& stream, const PermuteArgs& args) { BOXCAR_DISPATCH_CPU(stream, permute, args); }
-void slice_out(Stream& stream, const SliceArgs& args) { BOXCAR_DISPATCH_CPU(stream, slice_out, args); }
-void slice_in(Stream& stream, const SliceArgs& args) { BOXCAR_DISPATCH_CPU(stream, slice_in, args); }
-void gather(Stream& stream, const GatherArgs& args) { BOXCAR_DISPATCH_CPU(stream, gather, args); }
+#if BOXCAR_WITH_CUDA
+namespace cuda {
+void permute(Stream& stream, const PermuteArgs& args);
+void slice_out(Stream& stream, const SliceArgs& args);
+void slice_in(Stream& stream, const SliceArgs& args);
+void gather(Stream& stream, const GatherArgs& args);
+void gather_backward(Stream& stream, const GatherBackwardArgs& args);
+}  // namespace cuda
+#endif
+
+void permute(Stream& stream, const PermuteArgs& args) {
+  check_permutation(args);
+  BOXCAR_DISPATCH(stream, permute, args);
+}
+
+void slice_out(Stream& stream, const SliceArgs& args) {
+  check_slice(args);
+  BOXCAR_DISPATCH(stream, slice_out, args);
+}
+
+void slice_in(Stream& stream, const SliceArgs& args) {
+  check_slice(args);
+  BOXCAR_DISPATCH(stream, slice_in, args);
+}
+
+void gather(Stream& stream, const GatherArgs& args) {
+  check_gather(args.x, args.rows, args.y);
+  BOXCAR_DISPATCH(stream, gather, args);
+}
+
 void gather_backward(Stream& stream, const GatherBackwardArgs& args) {
-  BOXCAR_DISPATCH_CPU(stream, gather_backward, args);
+  check_gather(args.dx, args.rows, args.dy);
+  BOXCAR_DISPATCH(stream, gather_backward, args);
 }
 
 }  // namespace boxcar::kernels

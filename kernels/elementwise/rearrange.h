@@ -25,14 +25,15 @@ struct SliceArgs {
 void slice_out(Stream& stream, const SliceArgs& args);
 void slice_in(Stream& stream, const SliceArgs& args);
 
-/// y[n,h,k,:] = x[n,h,rows[n,h,k,0],:]. rows [n,h,K,1] i32 packed, 0..W-1; read on the host. Throws ShapeError for
-/// shapes that do not fit or a row out of range.
+/// y[n,h,k,:] = x[n,h,rows[n,h,k,0],:]. rows [n,h,K,1] i32 packed, 0..W-1. Throws ShapeError for shapes that do not fit
+/// and, on the CPU, for a row out of range; on CUDA, where the host does not see the rows, y is NaN there.
 struct GatherArgs {
   TensorView x{}, rows{}, y{};
 };
 void gather(Stream& stream, const GatherArgs& args);
 
-/// dx = 0, then dx[n,h,rows[n,h,k,0],:] += dy[n,h,k,:] in the order of k.
+/// dx = 0, then dx[n,h,rows[n,h,k,0],:] += dy[n,h,k,:] in the order of k. Rows out of range: as above, but on CUDA they
+/// add nothing.
 struct GatherBackwardArgs {
   TensorView rows{}, dy{}, dx{};
 };

@@ -17,10 +17,8 @@ void check(const TensorView& a, const TensorView& b, const TensorView& y) {
 
 BoxF box_at(const float* p) { return {p[0], p[1], p[2], p[3]}; }
 
-/// The measures are symmetric: the gradient for the second box is that for the first with the boxes exchanged.
 void write_gradient(IouKind kind, const BoxF& of, const BoxF& other, float dy, float* to) {
-  BoxF g;
-  if (dy != 0.0f) add_scaled(g, dy, iou_with_grad(kind, of, other).grad);
+  const BoxF g = iou_gradient(kind, of, other, dy);
   to[0] = g.x1, to[1] = g.y1, to[2] = g.x2, to[3] = g.y2;
 }
 
@@ -29,7 +27,6 @@ void write_gradient(IouKind kind, const BoxF& of, const BoxF& other, float dy, f
 namespace cpu {
 
 void box_iou(Stream& stream, const BoxIouArgs& args) {
-  check(args.a, args.b, args.y);
   const Strided a = strided(args.a), b = strided(args.b), y = strided(args.y);
   for_each_pixel(stream, args.a.shape(), [&](std::int64_t n, std::int64_t h, std::int64_t w) {
     *y.pixel(n, h, w) = iou(args.kind, box_at(a.pixel(n, h, w)), box_at(b.pixel(n, h, w)));
@@ -37,10 +34,6 @@ void box_iou(Stream& stream, const BoxIouArgs& args) {
 }
 
 void box_iou_backward(Stream& stream, const BoxIouBackwardArgs& args) {
-  check(args.a, args.b, args.dy);
-  for (const TensorView& d : {args.da, args.db}) {
-    if (d.data) check_same_shape("iou_backward", args.a, d);
-  }
   const Strided a = strided(args.a), b = strided(args.b), dy = strided(args.dy);
   const Strided da = strided(args.da), db = strided(args.db);
   for_each_pixel(stream, args.a.shape(), [&](std::int64_t n, std::int64_t h, std::int64_t w) {
@@ -53,9 +46,24 @@ void box_iou_backward(Stream& stream, const BoxIouBackwardArgs& args) {
 
 }  // namespace cpu
 
-void box_iou(Stream& stream, const BoxIouArgs& args) { BOXCAR_DISPATCH_CPU(stream, box_iou, args); }
+#if BOXCAR_WITH_CUDA
+namespace cuda {
+void box_iou(Stream& stream, const BoxIouArgs& args);
+void box_iou_backward(Stream& stream, const BoxIouBackwardArgs& args);
+}  // namespace cuda
+#endif
+
+void box_iou(Stream& stream, const BoxIouArgs& args) {
+  check(args.a, args.b, args.y);
+  BOXCAR_DISPATCH(stream, box_iou, args);
+}
+
 void box_iou_backward(Stream& stream, const BoxIouBackwardArgs& args) {
-  BOXCAR_DISPATCH_CPU(stream, box_iou_backward, args);
+  check(args.a, args.b, args.dy);
+  for (const TensorView& d : {args.da, args.db}) {
+    if (d.data) check_same_shape("iou_backward", args.a, d);
+  }
+  BOXCAR_DISPATCH(stream, box_iou_backward, args);
 }
 
 }  // namespace boxcar::kernels

@@ -2,12 +2,11 @@
 #pragma once
 
 #include "boxcar/kernels/loss/detection_levels.h"
+#include "boxcar/kernels/loss/distance_math.h"
 #include "boxcar/runtime/device/stream.h"
 #include "boxcar/runtime/tensor/tensor.h"
 
 namespace boxcar::kernels {
-
-enum class BoxFormat { kCentreSize, kCorners };
 
 /// Every anchor's box in pixels of the network input, not clipped, and its class probabilities.
 struct DecodePredictionsArgs {

@@ -15,17 +15,6 @@ void check_map(const char* op, const char* what, const TensorView& map, const Sh
   check_packed(op, what, map);
 }
 
-/// An integer of the table in [0, count), or -1.
-int integer_below(float value, int count) {
-  if (!(value >= 0.0f) || !(value < float(count)) || value != float(static_cast<int>(value))) return -1;
-  return static_cast<int>(value);
-}
-
-BoxF corners_from_fractions(const float* xywh, float width, float height) {
-  const float cx = xywh[0] * width, cy = xywh[1] * height, w = xywh[2] * width, h = xywh[3] * height;
-  return {cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2};
-}
-
 }  // namespace
 
 DetectionMaps::DetectionMaps(const char* op, const DetectionLevels& levels, int reg_max)
@@ -54,11 +43,14 @@ AnchorPrediction DetectionMaps::prediction(int image, std::int64_t anchor, int l
   return {{b.x1 * p.stride, b.y1 * p.stride, b.x2 * p.stride, b.y2 * p.stride}, sigmoid(logits(image, p)[label])};
 }
 
+void check_targets(const char* op, const TensorView& targets) {
+  if (targets.w > 0) check_map(op, "targets", targets, {1, 1, targets.w, 6});
+}
+
 GroundTruths read_targets(Stream& stream, const char* op, const TensorView& targets, int images, int classes,
                           const AnchorGrid& grid, bool normalised) {
+  check_targets(op, targets);
   GroundTruths truths(static_cast<std::size_t>(images), stream.scratch());
-  if (targets.w == 0) return truths;
-  check_map(op, "targets", targets, {1, 1, targets.w, 6});
   for (int r = 0; r < targets.w; ++r) {
     const float* row = targets.as<const float>() + std::int64_t{r} * 6;
     if (row[0] < 0.0f) continue;
@@ -76,8 +68,10 @@ GroundTruths read_targets(Stream& stream, const char* op, const TensorView& targ
 }
 
 void check_options(const char* op, const AssignOptions& options) {
-  if (options.topk < 1 || options.topk2 < 1) {
-    fail<ArgumentError>("{}: topk is {} and topk2 {}, but both must be at least 1", op, options.topk, options.topk2);
+  for (const int k : {options.topk, options.topk2}) {
+    if (k >= 1 && k <= kMaxTopk) continue;
+    fail<ArgumentError>("{}: topk is {} and topk2 {}, but both must be 1..{}", op, options.topk, options.topk2,
+                        kMaxTopk);
   }
 }
 

@@ -53,14 +53,17 @@ class DetectionMaps {
 /// Objects of every image of a batch; temporary.
 using GroundTruths = std::pmr::vector<std::pmr::vector<GroundTruth>>;
 
+/// Throws ShapeError for a table that is not [1,1,M,6] f32.
+void check_targets(const char* op, const TensorView& targets);
+
 /// Ground truths of every image, in the order of the table. Rows are (image, class, ...) with a box of four
 /// numbers: centre, width, height as fractions of the input where `normalised`, corners in pixels otherwise.
-/// A row whose image is negative is padding. Throws ShapeError for a table that is not [1,1,M,6] f32 and
-/// DataError, naming the row, for an image or class that is no integer in range.
+/// A row whose image is negative is padding. Throws as check_targets, and
+/// DataError, naming the row, for an image or class that is no integer in range. Host memory only.
 GroundTruths read_targets(Stream& stream, const char* op, const TensorView& targets, int images, int classes,
                           const AnchorGrid& grid, bool normalised);
 
-/// Throws ArgumentError unless both cuts keep at least one anchor.
+/// Throws ArgumentError unless both cuts keep 1..kMaxTopk anchors.
 void check_options(const char* op, const AssignOptions& options);
 
 }  // namespace boxcar::kernels

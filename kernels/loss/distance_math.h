@@ -3,7 +3,7 @@
 // For both backends. T is float; double in tests.
 #pragma once
 
-#include <cmath>
+#include <math.h>
 
 #include "boxcar/kernels/common/host_device.h"
 #include "boxcar/kernels/loss/iou_math.h"
@@ -47,6 +47,17 @@ BOXCAR_HD BoxOf<T> box_from_distances(T ax, T ay, T left, T top, T right, T bott
   return {ax - left, ay - top, ax + right, ay + bottom};
 }
 
+enum class BoxFormat { kCentreSize, kCorners };
+
+/// Number `column` of a box written as centre and size, or as corners.
+template <class T>
+BOXCAR_HD T box_column(const BoxOf<T>& b, BoxFormat format, int column) {
+  const bool x = column % 2 == 0;
+  const T low = x ? b.x1 : b.y1, high = x ? b.x2 : b.y2;
+  if (format == BoxFormat::kCorners) return column < 2 ? low : high;
+  return column < 2 ? (low + high) / T(2) : high - low;
+}
+
 /// Box in cells from one anchor's 4 * bins raw values.
 template <class T>
 BOXCAR_HD BoxOf<T> decode_box(T ax, T ay, const T* raw, int bins) {
@@ -55,7 +66,7 @@ BOXCAR_HD BoxOf<T> decode_box(T ax, T ay, const T* raw, int bins) {
 }
 
 /// Distribution focal loss of one side: cross entropy with the two bins around the target, and its gradient.
-/// target in cells is clamped to [0, bins - 1 - 0.01]. Adds to grad[j], for every bin,
+/// target in cells is clamped to [0, bins - 1 - 0.01]. Writes to grad[j], for every bin and unless it is null,
 /// mean_grad * d(expected bin)/d(raw j) + dfl_grad * d(loss)/d(raw j). Returns the loss.
 template <class T>
 BOXCAR_HD T dfl_with_grad(const T* raw, int bins, T target, T mean_grad, T dfl_grad, T* grad) {
@@ -65,10 +76,10 @@ BOXCAR_HD T dfl_with_grad(const T* raw, int bins, T target, T mean_grad, T dfl_g
   const int l = static_cast<int>(t);
   const T wl = T(l + 1) - t, wr = T(1) - wl;
   const T log_sum = s.max + log(s.sum);
-  for (int j = 0; j < bins; ++j) {
+  for (int j = 0; grad && j < bins; ++j) {
     const T p = exp(raw[j] - s.max) / s.sum;
     const T wanted = j == l ? wl : (j == l + 1 ? wr : T(0));
-    grad[j] += mean_grad * p * (T(j) - s.mean) + dfl_grad * (p - wanted);
+    grad[j] = mean_grad * p * (T(j) - s.mean) + dfl_grad * (p - wanted);
   }
   return wl * (log_sum - raw[l]) + wr * (log_sum - raw[l + 1]);
 }

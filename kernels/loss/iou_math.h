@@ -4,7 +4,7 @@
 // unit. Heights carry an epsilon and widths do not: results of boxes without area depend on it.
 #pragma once
 
-#include <cmath>
+#include <math.h>
 
 #include "boxcar/kernels/common/host_device.h"
 
@@ -132,6 +132,15 @@ BOXCAR_HD IouResult<T> iou_with_grad(IouKind kind, const BoxOf<T>& a, const BoxO
 template <class T>
 BOXCAR_HD T iou(IouKind kind, const BoxOf<T>& a, const BoxOf<T>& b) {
   return iou_with_grad(kind, a, b).value;
+}
+
+/// dy times the gradient with respect to `of`; 0 where dy is 0, whatever the slope. The measures are symmetric, so
+/// exchanging the boxes gives the other one's.
+template <class T>
+BOXCAR_HD BoxOf<T> iou_gradient(IouKind kind, const BoxOf<T>& of, const BoxOf<T>& other, T dy) {
+  BoxOf<T> g;
+  if (dy != T(0)) add_scaled(g, dy, iou_with_grad(kind, of, other).grad);
+  return g;
 }
 
 }  // namespace boxcar::kernels

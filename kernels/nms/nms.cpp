@@ -7,13 +7,11 @@
 #include <limits>
 
 #include "boxcar/kernels/common/dispatch.h"
+#include "boxcar/kernels/nms/nms_math.h"
 #include "boxcar/runtime/parallel/parallel_for.h"
 
 namespace boxcar::kernels {
 namespace {
-
-constexpr int kBoxNumbers = 4;
-constexpr float kClassOffset = 7680.0f;  // pixels; larger than any network input
 
 struct Candidate {
   float score;
@@ -51,8 +49,8 @@ ImageRows rows_of_image(const TensorView& predictions, std::int64_t image) {
 Detection detection_of(const ImageRows& rows, const Candidate& c, BoxFormat format) {
   const float* b = rows.box(c.anchor);
   if (format == BoxFormat::kXyxy) return {b[0], b[1], b[2], b[3], c.score, c.cls, c.anchor};
-  const float half_w = b[2] / 2, half_h = b[3] / 2;
-  return {b[0] - half_w, b[1] - half_h, b[0] + half_w, b[1] + half_h, c.score, c.cls, c.anchor};
+  const Corners corners = corners_of(b);
+  return {corners.x1, corners.y1, corners.x2, corners.y2, c.score, c.cls, c.anchor};
 }
 
 /// wanted[c]: class c may come out.
@@ -92,31 +90,23 @@ void keep_best(std::vector<Candidate>& list, int limit) {
 /// Boxes already kept, one array a coordinate so that the comparison loop vectorises.
 class KeptBoxes {
  public:
-  /// Whether a kept box has IoU > limit with this one; 0/0 is not.
-  bool suppress(const Detection& b, float limit) const {
-    const float area = (b.x2 - b.x1) * (b.y2 - b.y1);
+  /// Whether one of them suppresses this one.
+  bool suppress(const Corners& b, float limit) const {
+    const float area = area_of(b);
     int hits = 0;
     for (std::size_t i = 0; i < x1_.size(); ++i) {
-      const float w = std::max(0.0f, std::min(x2_[i], b.x2) - std::max(x1_[i], b.x1));
-      const float h = std::max(0.0f, std::min(y2_[i], b.y2) - std::max(y1_[i], b.y1));
-      const float inter = w * h;
-      hits += inter / (area_[i] + area - inter) > limit ? 1 : 0;
+      hits += suppresses({x1_[i], y1_[i], x2_[i], y2_[i]}, area_[i], b, area, limit) ? 1 : 0;
     }
     return hits > 0;
   }
-  void add(const Detection& b) {
+  void add(const Corners& b) {
     x1_.push_back(b.x1), y1_.push_back(b.y1), x2_.push_back(b.x2), y2_.push_back(b.y2);
-    area_.push_back((b.x2 - b.x1) * (b.y2 - b.y1));
+    area_.push_back(area_of(b));
   }
 
  private:
   std::vector<float> x1_, y1_, x2_, y2_, area_;
 };
-
-Detection shifted(Detection b, float offset) {
-  b.x1 += offset, b.y1 += offset, b.x2 += offset, b.y2 += offset;
-  return b;
-}
 
 /// Whether shifting by class surely parts boxes of different classes: they span less than one
 /// shift. Each class may then be compared with itself alone, with the same result.
@@ -135,7 +125,8 @@ std::vector<Detection> greedy(const std::vector<Detection>& boxes, const NmsOpti
   std::vector<KeptBoxes> kept(by_class ? nc : 1);
   std::vector<Detection> out;
   for (const Detection& b : boxes) {
-    const Detection moved = shifted(b, options.agnostic ? 0.0f : static_cast<float>(b.cls) * kClassOffset);
+    const float offset = options.agnostic ? 0.0f : static_cast<float>(b.cls) * kClassOffset;
+    const Corners moved = shifted({b.x1, b.y1, b.x2, b.y2}, offset);
     KeptBoxes& rivals = kept[by_class ? b.cls : 0];
     if (rivals.suppress(moved, options.iou)) continue;
     rivals.add(moved);
@@ -221,6 +212,12 @@ Detections select_end_to_end(Stream& stream, const TensorView& predictions, cons
 
 }  // namespace cpu
 
+#if BOXCAR_WITH_CUDA
+namespace cuda {
+Detections non_max_suppression(Stream& stream, const TensorView& predictions, const NmsOptions& options);
+}
+#endif
+
 Detections non_max_suppression(Stream& stream, const TensorView& predictions, const NmsOptions& options) {
   const char* op = "non_max_suppression";
   check_predictions(op, predictions);
@@ -228,7 +225,7 @@ Detections non_max_suppression(Stream& stream, const TensorView& predictions, co
   check_share(op, "iou", options.iou);
   check_count(op, "max_det", options.max_det);
   check_count(op, "max_nms", options.max_nms);
-  return BOXCAR_DISPATCH_CPU(stream, non_max_suppression, predictions, options);
+  return BOXCAR_DISPATCH(stream, non_max_suppression, predictions, options);
 }
 
 Detections select_end_to_end(Stream& stream, const TensorView& predictions, const EndToEndOptions& options) {

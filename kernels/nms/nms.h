@@ -31,7 +31,9 @@ struct NmsOptions {
 /// shifted by 7680 pixels a class (not when agnostic), so two zero-area boxes never suppress each
 /// other. Equal scores keep the order of anchor, then class. There is no time limit: the result
 /// depends on the numbers alone. A NaN score is never a candidate.
-/// predictions: [N,1,A,4+nc] f32 in host memory, any ld; a row holds centre x, centre y, width, height
+/// On CUDA the same boxes come in the same order, to the bit. It waits for the stream, and takes 28 bytes a candidate
+/// that enters (max_nms an image) and 28 a box.
+/// predictions: [N,1,A,4+nc] f32, any ld; a row holds centre x, centre y, width, height
 /// in pixels, then nc class probabilities. Throws ShapeError (shape, type), ArgumentError (options).
 Detections non_max_suppression(Stream& stream, const TensorView& predictions, const NmsOptions& options);
 
@@ -50,7 +52,7 @@ struct EndToEndOptions {
 /// Boxes of a head trained one-to-one, which needs no suppression. k = min(candidates, A) anchors with
 /// the highest best-class score; of their k*nc scores the k highest, so an anchor may come several
 /// times with different classes; then conf, classes and max_det. Ties go to the lower index.
-/// predictions: as above. Throws ShapeError (shape, type), ArgumentError (options).
+/// predictions: as above. CPU only. Throws ShapeError (shape, type), ArgumentError (options).
 Detections select_end_to_end(Stream& stream, const TensorView& predictions, const EndToEndOptions& options);
 
 }  // namespace boxcar::kernels

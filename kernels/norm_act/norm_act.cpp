@@ -88,17 +88,20 @@ void sum_pieces(Stream& stream, const SumPiecesArgs& args) {
   BOXCAR_DISPATCH(stream, sum_pieces, args);
 }
 
-// z is read once for the statistics of the batch and once to be normalised.
+// z is read once for the statistics of the batch, a pass of its own, and once to be normalised.
 OpCost cost_of(const NormActForwardArgs& args) {
   std::int64_t bytes = bytes_of(args.z) * (args.norm.batch_stats ? 2 : 1);
   if (args.residual) bytes += bytes_of(*args.residual);
   for (const Destination& d : args.to) bytes += bytes_of(d.to);
-  return {bytes, 0};
+  return {bytes, 0, args.norm.batch_stats ? 2 : 1};
 }
 
-// One pass for the sums, one that writes dz.
+// One pass for the sums, one that writes dz. The first one keeps the sum of many pieces in dz for the second.
 OpCost cost_of(const NormActBackwardArgs& args) {
-  return {2 * (bytes_of(args.z) + bytes_of_pieces(args.from)) + bytes_of(args.dz), 0};
+  const std::int64_t z = bytes_of(args.z), from = bytes_of_pieces(args.from), dz = bytes_of(args.dz);
+  if (!args.norm.batch_stats && !args.dgamma && !args.dbeta) return {z + from + dz, 0, 1};
+  if (args.from.size() >= kManyPieces) return {2 * z + from + 3 * dz, 0, 2};
+  return {2 * (z + from) + dz, 0, 2};
 }
 
 OpCost cost_of(const SumPiecesArgs& args) { return {bytes_of_pieces(args.from) + bytes_of(args.to), 0}; }

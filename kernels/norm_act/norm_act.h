@@ -36,6 +36,8 @@ struct GradPiece {
   TensorView from;
 };
 using GradPieces = SmallVector<GradPiece, 4>;
+/// From so many on, the backward pass adds them up only once.
+inline constexpr int kManyPieces = 3;
 
 struct Norm {
   const float* gamma = nullptr;   // [C]

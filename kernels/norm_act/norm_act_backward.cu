@@ -6,8 +6,6 @@ namespace boxcar::kernels::cuda {
 namespace {
 
 constexpr unsigned kRowsPerThread = 8;
-// From this many gradient pieces on, the first pass stores their sum for the second.
-constexpr int kManyPieces = 3;
 
 struct SumsTarget {
   float *mean_g, *mean_g_zhat;  // what the second pass subtracts

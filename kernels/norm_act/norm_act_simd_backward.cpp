@@ -3,6 +3,7 @@
 #define HWY_TARGET_INCLUDE "boxcar/kernels/norm_act/norm_act_simd_backward.cpp"
 #include <hwy/foreach_target.h>
 // After foreach_target, which includes this file once for each instruction set.
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include <algorithm>
@@ -52,16 +53,16 @@ class Gradient {
         channels_(period.channels),
         buffer_(in_place() ? 0 : static_cast<std::size_t>(period.chunk()), stream.scratch()) {}
 
-  const float* rows(std::int64_t first, std::int64_t count) {
-    if (in_place()) return rows_of<const float>(pieces_[0].from).row(first);
+  // Calls f with `count` rows from `first` on, of T or of the floats of their sum.
+  template <class F>
+  void with_rows(std::int64_t first, std::int64_t count, F&& f) {
+    if (in_place()) return f(rows_of<const T>(pieces_[0].from).row(first));
     sum_rows<T>(pieces_, first, count, channels_, buffer_.data());
-    return buffer_.data();
+    f(static_cast<const float*>(buffer_.data()));
   }
 
  private:
-  bool in_place() const {
-    return std::is_same_v<T, float> && pieces_.size() == 1 && covers(pieces_[0], channels_) && pieces_[0].from.packed();
-  }
+  bool in_place() const { return pieces_.size() == 1 && covers(pieces_[0], channels_) && pieces_[0].from.packed(); }
 
   const GradPieces& pieces_;
   std::int64_t channels_;
@@ -78,17 +79,25 @@ HWY_INLINE hn::Vec<D> times_activation_grad(D d, hn::Vec<D> dy, hn::Vec<D> x) {
   return dy;
 }
 
+// Asks for what the next chunk reads at the same place, which the processor does not foresee while it computes.
+template <class T>
+HWY_INLINE void prefetch_next(const T* chunk_place) {
+  hwy::Prefetch(chunk_place + cpu::simd::kChunk);
+}
+
 // Adds g and g * z_hat of a chunk that starts with a period to sums [2, period].
-template <ActKind kAct, class T>
-void reduce_chunk(const NormPattern& norm, const T* z, const float* dy, std::int64_t count, float* sums) {
+template <ActKind kAct, class T, class G>
+void reduce_chunk(const NormPattern& norm, const T* z, const G* dy, std::int64_t count, float* sums) {
   const float *mean = norm.mean, *rstd = norm.rstd;
   const float *gamma = norm.gamma, *beta = norm.beta;
   float *sums_g = sums, *sums_gz = sums + norm.period.size;
   for (std::int64_t i = 0; i < count; i += norm.period.size) {
     for_vectors(std::min(norm.period.size, count - i), [&](auto d, std::int64_t j) HWY_ATTR {
+      prefetch_next(z + i + j);
+      prefetch_next(dy + i + j);
       const auto zhat = hn::Mul(hn::Sub(load(d, z + i + j), hn::LoadU(d, mean + j)), hn::LoadU(d, rstd + j));
       const auto x = hn::MulAdd(zhat, hn::LoadU(d, gamma + j), hn::LoadU(d, beta + j));
-      const auto g = times_activation_grad<kAct>(d, hn::LoadU(d, dy + i + j), x);
+      const auto g = times_activation_grad<kAct>(d, load(d, dy + i + j), x);
       hn::StoreU(hn::Add(hn::LoadU(d, sums_g + j), g), d, sums_g + j);
       hn::StoreU(hn::MulAdd(g, zhat, hn::LoadU(d, sums_gz + j)), d, sums_gz + j);
     });
@@ -96,17 +105,19 @@ void reduce_chunk(const NormPattern& norm, const T* z, const float* dy, std::int
 }
 
 // dz = gamma * rstd * (g - mean(g) - z_hat * mean(g * z_hat)); means [2, period]. dz may be dy.
-template <ActKind kAct, class T>
-void apply_chunk(const NormPattern& norm, const float* means, const T* z, const float* dy, std::int64_t count, T* dz) {
+template <ActKind kAct, class T, class G>
+void apply_chunk(const NormPattern& norm, const float* means, const T* z, const G* dy, std::int64_t count, T* dz) {
   const float *mean = norm.mean, *rstd = norm.rstd;
   const float *gamma = norm.gamma, *beta = norm.beta;
   const float *mean_g = means, *mean_gz = means + norm.period.size;
   for (std::int64_t i = 0; i < count; i += norm.period.size) {
     for_vectors(std::min(norm.period.size, count - i), [&](auto d, std::int64_t j) HWY_ATTR {
+      prefetch_next(z + i + j);
+      prefetch_next(dy + i + j);
       const auto scale = hn::LoadU(d, rstd + j), weight = hn::LoadU(d, gamma + j);
       const auto zhat = hn::Mul(hn::Sub(load(d, z + i + j), hn::LoadU(d, mean + j)), scale);
       const auto x = hn::MulAdd(zhat, weight, hn::LoadU(d, beta + j));
-      const auto g = times_activation_grad<kAct>(d, hn::LoadU(d, dy + i + j), x);
+      const auto g = times_activation_grad<kAct>(d, load(d, dy + i + j), x);
       const auto centred = hn::NegMulAdd(zhat, hn::LoadU(d, mean_gz + j), hn::Sub(g, hn::LoadU(d, mean_g + j)));
       store(hn::Mul(hn::Mul(weight, scale), centred), d, dz + i + j);
     });
@@ -134,12 +145,13 @@ void reduce_rows(const NormActBackwardArgs& args, const NormPattern& norm, Gradi
   const Period& period = norm.period;
   for (std::int64_t first = begin; first < end; first += period.chunk_rows) {
     const std::int64_t rows = std::min(period.chunk_rows, end - first), count = rows * period.channels;
-    const float* dy = gradient.rows(first, rows);
-    if constexpr (std::is_same_v<T, float>) {
-      if (args.from.size() > 2) std::copy_n(dy, count, rows_of<float>(args.dz).row(first));
-    }
     const T* z = rows_of<const T>(args.z).row(first);
-    with_activation(args.act, [&](auto act) HWY_ATTR { reduce_chunk<act()>(norm, z, dy, count, sums); });
+    gradient.with_rows(first, rows, [&](const auto* dy) {
+      if constexpr (std::is_same_v<T, float>) {
+        if (args.from.size() >= kManyPieces) std::copy_n(dy, count, rows_of<float>(args.dz).row(first));
+      }
+      with_activation(args.act, [&](auto act) HWY_ATTR { reduce_chunk<act()>(norm, z, dy, count, sums); });
+    });
   }
 }
 
@@ -166,16 +178,17 @@ template <class T>
 void apply(Stream& stream, const NormActBackwardArgs& args, const NormPattern& norm, const float* means,
            std::int64_t begin, std::int64_t end) {
   const Period& period = norm.period;
-  const bool summed = std::is_same_v<T, float> && args.from.size() > 2;
+  const bool summed = std::is_same_v<T, float> && args.from.size() >= kManyPieces;
   const GradPieces from = summed ? GradPieces{{{0, args.z.c}, args.dz}} : args.from;
   Gradient<T> gradient(stream, from, period);
   for (std::int64_t first = begin; first < end; first += period.chunk_rows) {
     const std::int64_t rows = std::min(period.chunk_rows, end - first);
-    const float* dy = gradient.rows(first, rows);
     const T* z = rows_of<const T>(args.z).row(first);
     T* dz = rows_of<T>(args.dz).row(first);
-    with_activation(args.act,
-                    [&](auto act) HWY_ATTR { apply_chunk<act()>(norm, means, z, dy, rows * period.channels, dz); });
+    gradient.with_rows(first, rows, [&](const auto* dy) {
+      with_activation(args.act,
+                      [&](auto act) HWY_ATTR { apply_chunk<act()>(norm, means, z, dy, rows * period.channels, dz); });
+    });
   }
 }
 
@@ -184,7 +197,8 @@ void sum(Stream& stream, const SumPiecesArgs& args, const Period& period, std::i
   Gradient<T> gradient(stream, args.from, period);
   for (std::int64_t first = begin; first < end; first += period.chunk_rows) {
     const std::int64_t rows = std::min(period.chunk_rows, end - first);
-    copy_row(gradient.rows(first, rows), rows * period.channels, rows_of<T>(args.to).row(first));
+    T* to = rows_of<T>(args.to).row(first);
+    gradient.with_rows(first, rows, [&](const auto* dy) HWY_ATTR { copy_row(dy, rows * period.channels, to); });
   }
 }
 

@@ -8,7 +8,7 @@
 namespace boxcar::kernels::cpu::simd {
 namespace {
 
-constexpr std::int64_t kLanes = 16, kShortestPeriod = 128, kChunk = 2048;
+constexpr std::int64_t kLanes = 16, kShortestPeriod = 128;
 
 // A sum per place of a short period would wait for the one before it.
 std::int64_t period_size(std::int64_t channels) {

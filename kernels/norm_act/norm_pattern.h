@@ -9,11 +9,14 @@
 
 namespace boxcar::kernels::cpu::simd {
 
+/// Floats handled at a time, about: z, dy and dz of them stay in the first cache.
+inline constexpr std::int64_t kChunk = 2048;
+
 /// What repeats along a packed tensor of some channels.
 struct Period {
   std::int64_t channels;
   std::int64_t size;        // floats; a multiple of channels and of 16, and at least 128
-  std::int64_t chunk_rows;  // rows handled at a time, whole periods of about 2048 floats: they stay in the first cache
+  std::int64_t chunk_rows;  // rows handled at a time, whole periods of about kChunk floats
 
   explicit Period(std::int64_t channels);
   std::int64_t chunk() const { return chunk_rows * channels; }

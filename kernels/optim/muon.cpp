@@ -9,12 +9,12 @@
 
 #include "boxcar/kernels/common/dispatch.h"
 #include "boxcar/kernels/common/gemm.h"
+#include "boxcar/kernels/optim/muon_math.h"
+#include "boxcar/kernels/optim/optim_rules.h"
 #include "boxcar/runtime/parallel/parallel_for.h"
 
 namespace boxcar::kernels {
 namespace {
-
-constexpr double kMuonWeight = 0.2;  // of the orthogonalised step against the SGD step's 1
 
 float scale_of(double a, double b) { return static_cast<float>(std::sqrt(std::max(1.0, a / b))); }
 
@@ -62,7 +62,7 @@ class Iteration {
 void Iteration::load(const float* in) {
   double sum = 0.0;
   for (std::size_t i = 0; i < x_.size(); ++i) sum += double{in[i]} * double{in[i]};
-  const auto inverse = static_cast<float>(1.0 / (std::sqrt(sum) + 1e-7));
+  const auto inverse = static_cast<float>(1.0 / (std::sqrt(sum) + kNewtonSchulzEps));
   if (rows_ < columns_) {
     transpose(in, rows_, columns_, x_.data());
   } else {
@@ -73,21 +73,20 @@ void Iteration::load(const float* in) {
 
 /// x = 3.4445 x + x (-4.7750 Q + 2.0315 Q Q), Q = x^T x.
 void Iteration::step() {
-  constexpr float kA = 3.4445f, kB = -4.7750f, kC = 2.0315f;
   gemm(serial_,
        {true, false, short_, short_, long_, 1.0f, x_.data(), short_, x_.data(), short_, 0.0f, q_.data(), short_});
   polynomial_ = q_;
-  gemm(serial_, {false, false, short_, short_, short_, kC, q_.data(), short_, q_.data(), short_, kB, polynomial_.data(),
-                 short_});
+  gemm(serial_, {false, false, short_, short_, short_, kNewtonSchulzC, q_.data(), short_, q_.data(), short_,
+                 kNewtonSchulzB, polynomial_.data(), short_});
   next_ = x_;
-  gemm(serial_, {false, false, long_, short_, short_, 1.0f, x_.data(), short_, polynomial_.data(), short_, kA,
-                 next_.data(), short_});
+  gemm(serial_, {false, false, long_, short_, short_, 1.0f, x_.data(), short_, polynomial_.data(), short_,
+                 kNewtonSchulzA, next_.data(), short_});
   std::swap(x_, next_);
 }
 
 void Iteration::run(const float* in, float* out) {
   load(in);
-  for (int k = 0; k < 5; ++k) step();
+  for (int k = 0; k < kNewtonSchulzSteps; ++k) step();
   if (rows_ < columns_) {
     transpose(x_.data(), columns_, rows_, out);
   } else {
@@ -95,27 +94,16 @@ void Iteration::run(const float* in, float* out) {
   }
 }
 
-void step_matrix(const Stream& stream, const MuonStepArgs& args, const MuonRange& range, float factor) {
+void step_matrix(Stream& stream, const MuonStepArgs& args, const MuonRange& range, float factor) {
   const std::int64_t count = range.matrix.rows * range.matrix.columns;
-  const auto mom = static_cast<float>(range.momentum), rest = static_cast<float>(1.0 - range.momentum);
-  const auto lr = static_cast<float>(range.lr), decay = static_cast<float>(range.weight_decay);
-  const auto muon_lr = static_cast<float>(kMuonWeight * range.lr * range.matrix.scale);
+  const UpdateCoefficients c = args.coefficients->groups[range.group];
   float* p = args.values + range.offset;
   const float* g = args.grads + range.offset;
   float *u = args.momentum + range.offset, *b = args.sgd_momentum + range.offset;
   std::pmr::vector<float> direction(static_cast<std::size_t>(count), stream.scratch());
-  for (std::int64_t i = 0; i < count; ++i) {
-    const float gi = g[i] * factor;
-    u[i] = mom * u[i] + rest * gi;
-    direction[i] = mom * u[i] + rest * gi;
-  }
+  for (std::int64_t i = 0; i < count; ++i) direction[i] = muon_direction(c, g[i] * factor, u[i]);
   Iteration(stream, range.matrix.rows, range.matrix.columns).run(direction.data(), direction.data());
-  for (std::int64_t i = 0; i < count; ++i) {
-    p[i] -= muon_lr * direction[i];
-    const float gi = g[i] * factor + decay * p[i];
-    b[i] = mom * b[i] + gi;
-    p[i] -= lr * (gi + mom * b[i]);
-  }
+  for (std::int64_t i = 0; i < count; ++i) muon_apply(c, range.matrix.scale, direction[i], g[i] * factor, p[i], b[i]);
 }
 
 /// Indices by falling cost, so that no thread is left with a large matrix at the end.
@@ -144,27 +132,45 @@ MuonMatrix muon_linear(std::int64_t out, std::int64_t in) { return {out, in, sca
 namespace cpu {
 
 void newton_schulz(Stream& stream, const NewtonSchulzArgs& args) {
-  if (args.rows < 1 || args.columns < 1 || !args.in || !args.out) {
-    fail<ShapeError>("newton_schulz: a matrix of {} x {} cannot be orthogonalised", args.rows, args.columns);
-  }
   Iteration(stream, args.rows, args.columns).run(args.in, args.out);
 }
 
 void muon_step(Stream& stream, const MuonStepArgs& args) {
   const float factor = args.norm ? args.norm->factor : 1.0f;
-  const std::pmr::vector<int> order = by_cost(stream, args.ranges);
+  if (is_skipped(*args.coefficients, args.norm)) return;
+  const std::span<const MuonRange> ranges = args.plan.ranges();
+  const std::pmr::vector<int> order = by_cost(stream, ranges);
   std::atomic<std::size_t> next{0};
   parallel_for(stream.threads(), std::min<std::int64_t>(stream.threads(), std::ssize(order)), 1,
                [&](std::int64_t, std::int64_t) {
                  for (std::size_t i = next++; i < order.size(); i = next++) {
-                   step_matrix(stream, args, args.ranges[order[i]], factor);
+                   step_matrix(stream, args, ranges[order[i]], factor);
                  }
                });
 }
 
 }  // namespace cpu
 
-void newton_schulz(Stream& stream, const NewtonSchulzArgs& args) { BOXCAR_DISPATCH_CPU(stream, newton_schulz, args); }
-void muon_step(Stream& stream, const MuonStepArgs& args) { BOXCAR_DISPATCH_CPU(stream, muon_step, args); }
+#if BOXCAR_WITH_CUDA
+namespace cuda {
+void newton_schulz(Stream& stream, const NewtonSchulzArgs& args);
+void muon_step(Stream& stream, const MuonStepArgs& args);
+}  // namespace cuda
+#endif
+
+void newton_schulz(Stream& stream, const NewtonSchulzArgs& args) {
+  if (args.rows < 1 || args.columns < 1 || !args.in || !args.out) {
+    fail<ShapeError>("newton_schulz: a matrix of {} x {} cannot be orthogonalised", args.rows, args.columns);
+  }
+  BOXCAR_DISPATCH(stream, newton_schulz, args);
+}
+
+void muon_step(Stream& stream, const MuonStepArgs& args) {
+  if (args.plan.empty()) return;
+  if (!args.coefficients || !args.values || !args.grads || !args.momentum || !args.sgd_momentum) {
+    fail<ArgumentError>("muon_step: values, gradients, coefficients and both momentum buffers are all needed");
+  }
+  BOXCAR_DISPATCH(stream, muon_step, args);
+}
 
 }  // namespace boxcar::kernels

@@ -1,10 +1,10 @@
 // Update formulas of the optimizers, element by element, for both backends.
 //
 // p parameter, g gradient, s0 and s1 state. Everything that depends on the step number only is in the
-// coefficients, which are computed in double on the host.
+// coefficients, which are computed in double on the host. A rule has kStates 1 if it leaves s1 alone.
 #pragma once
 
-#include <cmath>
+#include <math.h>
 
 #include "boxcar/kernels/common/host_device.h"
 
@@ -35,6 +35,7 @@ BOXCAR_HD void update_moments(const UpdateCoefficients& c, float g, float& m, fl
 
 /// Stochastic gradient descent with Nesterov momentum; s0 = momentum buffer.
 struct SgdRule {
+  static constexpr int kStates = 1;
   static BOXCAR_HD void apply(const UpdateCoefficients& c, float g, float& p, float& s0, float&) {
     g += c.decay * p;
     s0 = c.momentum * s0 + g;
@@ -44,6 +45,7 @@ struct SgdRule {
 
 /// Kingma, Ba: "Adam" (2015); with shrink: Loshchilov, Hutter: "Decoupled weight decay" (2019). s0, s1 = moments.
 struct AdamRule {
+  static constexpr int kStates = 2;
   static BOXCAR_HD void apply(const UpdateCoefficients& c, float g, float& p, float& s0, float& s1) {
     p *= c.shrink;
     g += c.decay * p;
@@ -54,6 +56,7 @@ struct AdamRule {
 
 /// Adam with the infinity norm; s1 = the decayed maximum.
 struct AdamaxRule {
+  static constexpr int kStates = 2;
   static BOXCAR_HD void apply(const UpdateCoefficients& c, float g, float& p, float& s0, float& s1) {
     g += c.decay * p;
     s0 += c.one_less_momentum * (g - s0);
@@ -65,6 +68,7 @@ struct AdamaxRule {
 
 /// Dozat: "Incorporating Nesterov momentum into Adam" (2016).
 struct NAdamRule {
+  static constexpr int kStates = 2;
   static BOXCAR_HD void apply(const UpdateCoefficients& c, float g, float& p, float& s0, float& s1) {
     g += c.decay * p;
     update_moments(c, g, s0, s1);
@@ -75,6 +79,7 @@ struct NAdamRule {
 
 /// Liu et al.: "On the variance of the adaptive learning rate and beyond" (2020).
 struct RAdamRule {
+  static constexpr int kStates = 2;
   static BOXCAR_HD void apply(const UpdateCoefficients& c, float g, float& p, float& s0, float& s1) {
     g += c.decay * p;
     update_moments(c, g, s0, s1);
@@ -85,6 +90,7 @@ struct RAdamRule {
 
 /// Tieleman, Hinton (2012), with momentum; s0 = mean square, s1 = momentum buffer.
 struct RmsPropRule {
+  static constexpr int kStates = 2;
   static BOXCAR_HD void apply(const UpdateCoefficients& c, float g, float& p, float& s0, float& s1) {
     g += c.decay * p;
     s0 = c.beta2 * s0 + c.one_less_beta2 * g * g;

@@ -30,6 +30,13 @@ void max_pool_backward(Stream& stream, const MaxPoolBackwardArgs& args) {
 
 }  // namespace cpu
 
+#if BOXCAR_WITH_CUDA
+namespace cuda {
+void max_pool_forward(Stream& stream, const MaxPoolForwardArgs& args);
+void max_pool_backward(Stream& stream, const MaxPoolBackwardArgs& args);
+}  // namespace cuda
+#endif
+
 namespace {
 
 void check_pool(const char* op, const TensorView& x, const TensorView& y, const PoolOptions& o) {
@@ -53,12 +60,12 @@ int pool_output_size(int size, const PoolOptions& o) {
 
 void max_pool_forward(Stream& stream, const MaxPoolForwardArgs& args) {
   check_pool("max_pool_forward", args.x, args.y, args.options);
-  BOXCAR_DISPATCH_CPU(stream, max_pool_forward, args);
+  BOXCAR_DISPATCH(stream, max_pool_forward, args);
 }
 
 void max_pool_backward(Stream& stream, const MaxPoolBackwardArgs& args) {
   check_pool("max_pool_backward", args.dx, args.dy, args.options);
-  BOXCAR_DISPATCH_CPU(stream, max_pool_backward, args);
+  BOXCAR_DISPATCH(stream, max_pool_backward, args);
 }
 
 }  // namespace boxcar::kernels

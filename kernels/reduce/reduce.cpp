@@ -1,11 +1,11 @@
 #include "boxcar/kernels/reduce/reduce.h"
 
-#include <limits>
 #include <memory_resource>
 #include <vector>
 
 #include "boxcar/kernels/common/dispatch.h"
 #include "boxcar/kernels/elementwise/strided.h"
+#include "boxcar/kernels/reduce/reduce_math.h"
 
 namespace boxcar::kernels {
 namespace {
@@ -17,15 +17,8 @@ struct Groups {
   Strided x;
   std::array<int, 4> outer, inner;
 
-  Groups(const char* op, const TensorView& from, const TensorView& y)
-      : x(strided(from)), outer(sizes_of(y.shape())), inner(x.size) {
-    if (from.dtype != DType::kF32 || y.dtype != DType::kF32 || !y.packed()) {
-      fail<ShapeError>("{} works on f32 and writes packed f32", op);
-    }
+  Groups(const TensorView& from, const TensorView& y) : x(strided(from)), outer(sizes_of(y.shape())), inner(x.size) {
     for (int axis = 0; axis < 4; ++axis) {
-      if (outer[axis] != 1 && outer[axis] != x.size[axis]) {
-        fail<ShapeError>("{}: {} does not reduce to {}", op, from.shape().str(), y.shape().str());
-      }
       if (outer[axis] == x.size[axis]) inner[axis] = 1;
     }
   }
@@ -44,16 +37,23 @@ struct Groups {
   }
 };
 
+void check_groups(const char* op, const TensorView& from, const TensorView& y) {
+  if (from.dtype != DType::kF32 || y.dtype != DType::kF32 || !y.packed()) {
+    fail<ShapeError>("{} works on f32 and writes packed f32", op);
+  }
+  const std::array<int, 4> whole = sizes_of(from.shape()), outer = sizes_of(y.shape());
+  for (int axis = 0; axis < 4; ++axis) {
+    if (outer[axis] != 1 && outer[axis] != whole[axis]) {
+      fail<ShapeError>("{}: {} does not reduce to {}", op, from.shape().str(), y.shape().str());
+    }
+  }
+}
+
 double reduce_block(const Groups& groups, Reduction reduction, std::int64_t g, std::int64_t begin, std::int64_t end) {
   const float* from = groups.x.data + Groups::offset(groups.x, groups.outer, g);
-  double value = reduction == Reduction::kSum ? 0.0 : -std::numeric_limits<double>::infinity();
+  double value = identity_of(reduction);
   for (std::int64_t i = begin; i < end; ++i) {
-    const double v = from[Groups::offset(groups.x, groups.inner, i)];
-    if (reduction == Reduction::kSum) {
-      value += v;
-    } else if (v > value || v != v) {
-      value = v;
-    }
+    value = combined(reduction, value, from[Groups::offset(groups.x, groups.inner, i)]);
   }
   return value;
 }
@@ -63,11 +63,9 @@ double reduce_block(const Groups& groups, Reduction reduction, std::int64_t g, s
 namespace cpu {
 
 void reduce(Stream& stream, const ReduceArgs& args) {
-  const Groups groups("reduce", args.x, args.y);
+  const Groups groups(args.x, args.y);
   const std::int64_t outer = Groups::count(groups.outer), inner = Groups::count(groups.inner);
   const std::int64_t blocks = std::max<std::int64_t>(1, (inner + kBlock - 1) / kBlock);
-  const bool sum = args.reduction == Reduction::kSum;
-  if (!sum && inner == 0 && outer > 0) fail<ShapeError>("reduce: nothing to take the largest value of");
   std::pmr::vector<double> slots(static_cast<std::size_t>(outer * blocks), stream.scratch());
   const std::int64_t grain = std::max<std::int64_t>(1, kBlock / std::max<std::int64_t>(1, inner));
   parallel_for(stream.threads(), outer * blocks, grain, [&](std::int64_t begin, std::int64_t end) {
@@ -78,19 +76,13 @@ void reduce(Stream& stream, const ReduceArgs& args) {
   });
   for (std::int64_t g = 0; g < outer; ++g) {
     double value = slots[g * blocks];
-    for (std::int64_t b = 1; b < blocks; ++b) {
-      const double v = slots[g * blocks + b];
-      value = sum ? value + v : (v > value || v != v ? v : value);
-    }
-    args.y.as<float>()[g] = static_cast<float>(sum ? value * args.scale : value);
+    for (std::int64_t b = 1; b < blocks; ++b) value = combined(args.reduction, value, slots[g * blocks + b]);
+    args.y.as<float>()[g] = static_cast<float>(args.reduction == Reduction::kSum ? value * args.scale : value);
   }
 }
 
 void reduce_max_backward(Stream& stream, const ReduceMaxBackwardArgs& args) {
-  const Groups groups("reduce_max_backward", args.x, args.y);
-  check_same_shape("reduce_max_backward", args.y, args.dy);
-  check_packed("reduce_max_backward", "dy", args.dy);
-  check_same_shape("reduce_max_backward", args.x, args.dx);
+  const Groups groups(args.x, args.y);
   const Strided dx = strided(args.dx);
   const std::int64_t inner = Groups::count(groups.inner);
   parallel_for(stream.threads(), Groups::count(groups.outer), 1, [&](std::int64_t begin, std::int64_t end) {
@@ -107,9 +99,27 @@ void reduce_max_backward(Stream& stream, const ReduceMaxBackwardArgs& args) {
 
 }  // namespace cpu
 
-void reduce(Stream& stream, const ReduceArgs& args) { BOXCAR_DISPATCH_CPU(stream, reduce, args); }
+#if BOXCAR_WITH_CUDA
+namespace cuda {
+void reduce(Stream& stream, const ReduceArgs& args);
+void reduce_max_backward(Stream& stream, const ReduceMaxBackwardArgs& args);
+}  // namespace cuda
+#endif
+
+void reduce(Stream& stream, const ReduceArgs& args) {
+  check_groups("reduce", args.x, args.y);
+  if (args.reduction == Reduction::kMax && args.x.count() == 0 && args.y.count() > 0) {
+    fail<ShapeError>("reduce: nothing to take the largest value of");
+  }
+  BOXCAR_DISPATCH(stream, reduce, args);
+}
+
 void reduce_max_backward(Stream& stream, const ReduceMaxBackwardArgs& args) {
-  BOXCAR_DISPATCH_CPU(stream, reduce_max_backward, args);
+  check_groups("reduce_max_backward", args.x, args.y);
+  check_same_shape("reduce_max_backward", args.y, args.dy);
+  check_packed("reduce_max_backward", "dy", args.dy);
+  check_same_shape("reduce_max_backward", args.x, args.dx);
+  BOXCAR_DISPATCH(stream, reduce_max_backward, args);
 }
 
 }  // namespace boxcar::kernels

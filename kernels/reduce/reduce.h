@@ -9,7 +9,7 @@ namespace boxcar::kernels {
 enum class Reduction { kSum, kMax };
 
 /// y = the sum, or the largest value (NaN if there is one), over the axes along which y has size 1. Sums are made in
-/// double, in blocks of 4096 elements that follow from the shape, and rounded once: the bits do not depend on threads.
+/// double, in blocks that follow from the shape, and rounded once: the bits do not depend on threads.
 /// Throws ShapeError unless y's sizes are x's or 1, and for the maximum of nothing.
 struct ReduceArgs {
   Reduction reduction = Reduction::kSum;

@@ -28,7 +28,6 @@ void softmax_row(SoftmaxKind kind, const float* x, float* y, int count) {
 namespace cpu {
 
 void softmax(Stream& stream, const SoftmaxArgs& args) {
-  check("softmax", args.x, args.y);
   const Strided x = strided(args.x), y = strided(args.y);
   for_each_pixel(stream, args.x.shape(), [&](std::int64_t n, std::int64_t h, std::int64_t w) {
     softmax_row(args.kind, x.pixel(n, h, w), y.pixel(n, h, w), args.x.c);
@@ -36,8 +35,6 @@ void softmax(Stream& stream, const SoftmaxArgs& args) {
 }
 
 void softmax_backward(Stream& stream, const SoftmaxBackwardArgs& args) {
-  check("softmax_backward", args.y, args.dy);
-  check("softmax_backward", args.y, args.dx);
   const Strided y = strided(args.y), dy = strided(args.dy), dx = strided(args.dx);
   const bool plain = args.kind == SoftmaxKind::kSoftmax;
   for_each_pixel(stream, args.y.shape(), [&](std::int64_t n, std::int64_t h, std::int64_t w) {
@@ -51,9 +48,22 @@ void softmax_backward(Stream& stream, const SoftmaxBackwardArgs& args) {
 
 }  // namespace cpu
 
-void softmax(Stream& stream, const SoftmaxArgs& args) { BOXCAR_DISPATCH_CPU(stream, softmax, args); }
+#if BOXCAR_WITH_CUDA
+namespace cuda {
+void softmax(Stream& stream, const SoftmaxArgs& args);
+void softmax_backward(Stream& stream, const SoftmaxBackwardArgs& args);
+}  // namespace cuda
+#endif
+
+void softmax(Stream& stream, const SoftmaxArgs& args) {
+  check("softmax", args.x, args.y);
+  BOXCAR_DISPATCH(stream, softmax, args);
+}
+
 void softmax_backward(Stream& stream, const SoftmaxBackwardArgs& args) {
-  BOXCAR_DISPATCH_CPU(stream, softmax_backward, args);
+  check("softmax_backward", args.y, args.dy);
+  check("softmax_backward", args.y, args.dx);
+  BOXCAR_DISPATCH(stream, softmax_backward, args);
 }
 
 }  // namespace boxcar::kernels

@@ -8,8 +8,8 @@ namespace boxcar::kernels {
 
 enum class SoftmaxKind { kSoftmax, kLogSoftmax };
 
-/// y = exp(x - max) / sum(exp(x - max)), or its logarithm; f32, of one shape, any pixel stride. The sum is made in
-/// order of the channels. Throws ShapeError.
+/// y = exp(x - max) / sum(exp(x - max)), or its logarithm; f32, of one shape, any pixel stride. The order of
+/// the sum follows from the number of channels. Throws ShapeError.
 struct SoftmaxArgs {
   SoftmaxKind kind = SoftmaxKind::kSoftmax;
   TensorView x{}, y{};

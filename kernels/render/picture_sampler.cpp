@@ -41,8 +41,6 @@ bool is_open(const Picture& p, int tile) {
   return true;
 }
 
-bool is_near(float v) { return v > -kFarthest && v < kFarthest; }
-
 /// Pictures that are scaled and shifted only. The columns of all rows read the same canvas columns, so a canvas row is
 /// resampled to the output's columns once and kept: neighbouring output rows share it. An output row blends two of
 /// them. Shifts by whole pixels are copied.

@@ -60,9 +60,11 @@ BOXCAR_HD Bgr canvas_pixel(const Picture& p, const SourceImage* images, int x, i
 /// Points farther out see only the fill value, and their coordinates may not fit an int.
 inline constexpr float kFarthest = 1e6f;
 
+BOXCAR_HD bool is_near(float v) { return v > -kFarthest && v < kFarthest; }  // false for NaN
+
 /// The picture at a canvas point, rounded to bytes.
 BOXCAR_HD Bgr sample_canvas(const Picture& p, const SourceImage* images, CanvasPoint at, std::uint8_t fill) {
-  if (!(at.x > -kFarthest && at.x < kFarthest && at.y > -kFarthest && at.y < kFarthest)) return {fill, fill, fill};
+  if (!is_near(at.x) || !is_near(at.y)) return {fill, fill, fill};
   const int x = floor_int(at.x), y = floor_int(at.y);
   return bilinear(canvas_pixel(p, images, x, y, fill), canvas_pixel(p, images, x + 1, y, fill),
                   canvas_pixel(p, images, x, y + 1, fill), canvas_pixel(p, images, x + 1, y + 1, fill),
@@ -84,29 +86,35 @@ BOXCAR_HD Bgr shift_colour(const RenderPlan& plan, Bgr pixel, const R& reciproca
   return hsv_to_bgr({plan.hue[c.h], plan.saturation[c.s], plan.value[c.v]});
 }
 
+/// How a render looks at pictures: whole canvas points, neighbour by neighbour. Others may read memory in another order
+/// and give the same pixels.
+struct PlainSampler {
+  const SourceImage* images;
+
+  BOXCAR_HD Bgr operator()(const Picture& p, int x, int y, std::uint8_t fill) const {
+    return sample_canvas(p, images, map_to_canvas(p, x, y), fill);
+  }
+};
+
 /// Output pixel (x, y) before flips, in blue-green-red order.
-template <class R>
-BOXCAR_HD Bgr render_unflipped(const RenderPlan& plan, const SourceImage* images, int x, int y, const R& reciprocals) {
-  Bgr pixel;
-  if (inside_cut(plan, x, y)) {
-    pixel = sample_canvas(plan.cutmix_picture, images, map_to_canvas(plan.cutmix_picture, x, y), plan.fill);
-  } else {
-    pixel = sample_canvas(plan.picture, images, map_to_canvas(plan.picture, x, y), plan.fill);
-    if (plan.mixup) {
-      const Bgr b = sample_canvas(plan.mixup_picture, images, map_to_canvas(plan.mixup_picture, x, y), plan.fill);
-      const double ratio = plan.mixup_ratio;
-      pixel = {mix_byte(pixel.b, b.b, ratio), mix_byte(pixel.g, b.g, ratio), mix_byte(pixel.r, b.r, ratio)};
-    }
+template <class S, class R>
+BOXCAR_HD Bgr render_unflipped(const RenderPlan& plan, const S& sample, int x, int y, const R& reciprocals) {
+  const bool cut = inside_cut(plan, x, y);
+  Bgr pixel = sample(cut ? plan.cutmix_picture : plan.picture, x, y, plan.fill);
+  if (plan.mixup && !cut) {
+    const Bgr b = sample(plan.mixup_picture, x, y, plan.fill);
+    const double ratio = plan.mixup_ratio;
+    pixel = {mix_byte(pixel.b, b.b, ratio), mix_byte(pixel.g, b.g, ratio), mix_byte(pixel.r, b.r, ratio)};
   }
   return plan.hsv ? shift_colour(plan, pixel, reciprocals) : pixel;
 }
 
 /// Output pixel (x, y), three bytes in the output's channel order. The whole of rendering; the CPU's
 /// loop over rows is a faster arrangement of the same steps.
-template <class R>
-BOXCAR_HD void render_pixel(const RenderPlan& plan, const SourceImage* images, int x, int y, const R& reciprocals,
+template <class S, class R>
+BOXCAR_HD void render_pixel(const RenderPlan& plan, const S& sample, int x, int y, const R& reciprocals,
                             std::uint8_t* out) {
-  const Bgr c = render_unflipped(plan, images, plan.flip_horizontal ? plan.width - 1 - x : x,
+  const Bgr c = render_unflipped(plan, sample, plan.flip_horizontal ? plan.width - 1 - x : x,
                                  plan.flip_vertical ? plan.height - 1 - y : y, reciprocals);
   out[0] = plan.bgr ? c.b : c.r;
   out[1] = c.g;

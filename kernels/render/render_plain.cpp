@@ -12,7 +12,7 @@ void render(Stream& stream, const RenderArgs& args) {
       const RenderPlan& plan = args.plans[i / out.h];
       std::uint8_t* to = out.as<std::uint8_t>() + i * 3 * out.w;
       for (int x = 0; x < out.w; ++x, to += 3) {
-        render_pixel(plan, args.images.data(), x, static_cast<int>(i % out.h), HsvReciprocals(), to);
+        render_pixel(plan, PlainSampler{args.images.data()}, x, static_cast<int>(i % out.h), HsvReciprocals(), to);
       }
     }
   });

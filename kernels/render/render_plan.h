@@ -11,7 +11,7 @@
 
 namespace boxcar::kernels {
 
-/// A packed image, rows of blue-green-red bytes; memory owned by somebody else.
+/// A packed image, rows of blue-green-red bytes; memory owned by somebody else, on the device that renders.
 struct SourceImage {
   const std::uint8_t* pixels = nullptr;
   int height = 0, width = 0;

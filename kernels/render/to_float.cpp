@@ -46,7 +46,6 @@ namespace cpu {
 
 void images_to_float(Stream& stream, const ImagesToFloatArgs& args) {
   constexpr std::int64_t kGrain = 1 << 14;
-  with_float_type("images_to_float", args.y.dtype, [](auto) {});  // refuses other types
   const std::uint8_t* x = args.x.as<std::uint8_t>();
   parallel_for(stream.threads(), args.x.count(), kGrain, [&](std::int64_t begin, std::int64_t end) {
     if (args.y.dtype == DType::kF32) {
@@ -59,12 +58,19 @@ void images_to_float(Stream& stream, const ImagesToFloatArgs& args) {
 
 }  // namespace cpu
 
+#if BOXCAR_WITH_CUDA
+namespace cuda {
+void images_to_float(Stream& stream, const ImagesToFloatArgs& args);
+}
+#endif
+
 void images_to_float(Stream& stream, const ImagesToFloatArgs& args) {
   check_same_shape("images_to_float", args.x, args.y);
   check_packed("images_to_float", "x", args.x);
   check_packed("images_to_float", "y", args.y);
   if (args.x.dtype != DType::kU8) fail<ShapeError>("images_to_float: x is {}, not u8", name_of(args.x.dtype));
-  BOXCAR_DISPATCH_CPU(stream, images_to_float, args);
+  with_float_type("images_to_float", args.y.dtype, [](auto) {});  // refuses other types
+  BOXCAR_DISPATCH(stream, images_to_float, args);
 }
 
 }  // namespace boxcar::kernels

@@ -54,6 +54,12 @@ void rescale_bilinear(Stream& stream, const RescaleArgs& args) {
 
 }  // namespace cpu
 
+#if BOXCAR_WITH_CUDA
+namespace cuda {
+void rescale_bilinear(Stream& stream, const RescaleArgs& args);
+}
+#endif
+
 void rescale_bilinear(Stream& stream, const RescaleArgs& args) {
   check_same_dtype("rescale_bilinear", args.x, args.y);
   const auto no_pixels = [](const TensorView& v) { return v.h < 1 || v.w < 1; };
@@ -61,7 +67,7 @@ void rescale_bilinear(Stream& stream, const RescaleArgs& args) {
     fail<ShapeError>("rescale_bilinear: {} cannot become {}; only height and width may change, and neither may be 0",
                      args.x.shape().str(), args.y.shape().str());
   }
-  BOXCAR_DISPATCH_CPU(stream, rescale_bilinear, args);
+  BOXCAR_DISPATCH(stream, rescale_bilinear, args);
 }
 
 }  // namespace boxcar::kernels

@@ -52,6 +52,13 @@ void upsample_backward(Stream& stream, const UpsampleBackwardArgs& args) {
 
 }  // namespace cpu
 
+#if BOXCAR_WITH_CUDA
+namespace cuda {
+void upsample_forward(Stream& stream, const UpsampleForwardArgs& args);
+void upsample_backward(Stream& stream, const UpsampleBackwardArgs& args);
+}  // namespace cuda
+#endif
+
 namespace {
 
 void check_enlarged(const char* op, const TensorView& small, Range of, const TensorView& large, int factor) {
@@ -66,14 +73,14 @@ void check_enlarged(const char* op, const TensorView& small, Range of, const Ten
 
 void upsample_forward(Stream& stream, const UpsampleForwardArgs& args) {
   for (const Destination& d : args.to) check_enlarged("upsample_forward", args.x, d.of, d.to, args.factor);
-  BOXCAR_DISPATCH_CPU(stream, upsample_forward, args);
+  BOXCAR_DISPATCH(stream, upsample_forward, args);
 }
 
 void upsample_backward(Stream& stream, const UpsampleBackwardArgs& args) {
   check_packed("upsample_backward", "dx", args.dx);
   for (const GradPiece& piece : args.from)
     check_enlarged("upsample_backward", args.dx, piece.of, piece.from, args.factor);
-  BOXCAR_DISPATCH_CPU(stream, upsample_backward, args);
+  BOXCAR_DISPATCH(stream, upsample_backward, args);
 }
 
 OpCost cost_of(const UpsampleForwardArgs& args) {

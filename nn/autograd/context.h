@@ -26,11 +26,12 @@ enum class Pass {
   kEvaluate,  // running statistics, nothing recorded
 };
 
-/// Arithmetic of a forward pass, counted as it runs. The first two grow with the number of pixels,
-/// the last with its square.
+/// Work of a forward pass, counted as it runs. The last grows with the square of the number of pixels, all others with
+/// the number.
 struct Cost {
   std::int64_t conv_multiply_adds = 0;
-  std::int64_t norm_elements = 0;  // that went into batch norms
+  std::int64_t conv_inputs = 0, conv_outputs = 0;  // elements
+  std::int64_t norm_elements = 0;                  // that went into batch norms
   std::int64_t attention_multiply_adds = 0;
 };
 

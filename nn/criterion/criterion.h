@@ -70,7 +70,7 @@ class DetectionCriterion : public Criterion {
   /// Takes the settings of a DetectionModel. Throws ModelError for a model of another kind.
   void attach(const Model& model) override;
   const DetectionLossSettings& settings() const { return settings_; }
-  void set_settings(DetectionLossSettings settings) { settings_ = std::move(settings); }
+  void set_settings(DetectionLossSettings settings);
 
  protected:
   /// Decodes the boxes and assigns the anchors to the objects (10 candidates an object).
@@ -85,10 +85,14 @@ class DetectionCriterion : public Criterion {
   virtual nn::Value dfl_loss(nn::Context& context, const Matches& matches);
 
  private:
-  Loss by_kernel(nn::Context& context, const Outputs& outputs, const Batch& batch) const;
+  Loss by_kernel(nn::Context& context, const Outputs& outputs, const Batch& batch);
   Loss by_ops(nn::Context& context, const Outputs& outputs, const Batch& batch);
 
+  /// The factors on the device of the first batch, made once; undefined where there are none.
+  Tensor class_weights(Stream& stream);
+
   DetectionLossSettings settings_;
+  Tensor class_weights_;
 };
 
 }  // namespace boxcar

@@ -137,9 +137,8 @@ Value DetectionCriterion::box_loss(Context&, const Matches& m) {
 
 Value DetectionCriterion::cls_loss(Context& context, const Matches& m) {
   const Value loss = softplus(m.logits) - m.logits * m.target_scores;
-  if (settings_.class_weights.empty()) return sum(loss) / m.norm;
-  const Tensor weights = Tensor::from(context.stream(), {1, 1, 1, m.logits.shape().c}, settings_.class_weights);
-  return sum(loss * Value(context, weights)) / m.norm;
+  const Tensor weights = class_weights(context.stream());
+  return sum(weights ? loss * Value(context, weights) : loss) / m.norm;
 }
 
 Value DetectionCriterion::dfl_loss(Context& context, const Matches& m) {

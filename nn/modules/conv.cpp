@@ -44,8 +44,10 @@ Parameter counter(std::string name) {
   return {.name = std::move(name), .kind = StateKind::kCounter, .shape = {1, 1, 1, 0}, .trainable = false};
 }
 
-std::int64_t multiply_adds(Shape x, Shape y, const kernels::ConvOptions& o) {
-  return y.count() * (x.c / o.groups) * o.kernel * o.kernel;
+void count_conv(Cost& cost, Shape x, Shape y, const kernels::ConvOptions& o) {
+  cost.conv_multiply_adds += y.count() * (x.c / o.groups) * o.kernel * o.kernel;
+  cost.conv_inputs += x.count();
+  cost.conv_outputs += y.count();
 }
 
 Tensor as_type(Stream& stream, const Tensor& tensor, DType dtype) {
@@ -103,7 +105,7 @@ Value Conv::forward(Context& context, const Value& input) {
   const Value x = cast(context, input, dense ? context.activations() : DType::kF32);
   const Tensor y = Tensor::empty(context.stream(), kernels::conv_output_shape(x.shape(), out_, options));
   kernels::conv_forward(context.stream(), {x.packed(), weight_.value, bias_.value.as(), y, options});
-  context.cost().conv_multiply_adds += multiply_adds(x.shape(), y.shape(), options);
+  count_conv(context.cost(), x.shape(), y.shape(), options);
   const bool needs_grad = x.requires_grad() || weight_.trainable || bias_.trainable;
   Value value(context, y, needs_grad);
   if (value.requires_grad()) context.record(std::make_unique<ConvNode>(x, value, weight_, bias_, options));
@@ -203,7 +205,7 @@ Value ConvBnAct::forward(Context& context, const Value& x, const std::optional<V
   if (fused_) return forward_fused(context, x, residual, places);
   Stream& stream = context.stream();
   const Tensor z = convolve(stream, x.packed());
-  context.cost().conv_multiply_adds += multiply_adds(x.shape(), z.shape(), settings_.options());
+  count_conv(context.cost(), x.shape(), z.shape(), settings_.options());
   context.cost().norm_elements += z.count();
   std::vector<Value::Stored> parts = place(context, z.shape(), z.dtype(), places);
   const Tensor saved = Tensor::empty(stream, {1, 1, 2, out_});
@@ -235,7 +237,7 @@ Value ConvBnAct::forward_fused(Context& context, const Value& x, const std::opti
   const Tensor z = Tensor::empty(stream, kernels::conv_output_shape(x.shape(), out_, options), x.dtype());
   kernels::conv_forward(stream, {x.packed(), weight_->value, bias_->value.as(), z, options,
                                  activates ? settings_.act : kNoAct, &fused_weights_});
-  context.cost().conv_multiply_adds += multiply_adds(x.shape(), z.shape(), options);
+  count_conv(context.cost(), x.shape(), z.shape(), options);
   const bool one_packed = places.empty() || (places.size() == 1 && !places[0].wide);
   if (activates && !residual && one_packed) return Value(context, z);
   std::vector<Value::Stored> parts = place(context, z.shape(), z.dtype(), places);

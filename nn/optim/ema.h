@@ -1,4 +1,4 @@
-// The averaged model's decay. The average itself is one lerp over the arena, kernels::ema_update.
+// The averaged model's decay. The average itself is one lerp over the arena, kernels::optimizer_step.
 #pragma once
 
 #include <cmath>

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "boxcar/nn/arena/arena.h"
 #include "boxcar/runtime/base/error.h"
 
 namespace boxcar::nn {
@@ -11,6 +12,7 @@ namespace {
 using kernels::FlatRange;
 using kernels::GradientNorm;
 using kernels::OptimKind;
+using kernels::StepCoefficients;
 
 OptimKind kernel_of(OptimizerType type) {
   switch (type) {
@@ -72,53 +74,75 @@ Tensor zero_state(Stream& stream, std::int64_t count) {
   return Tensor::zeros(stream, {1, 1, 1, static_cast<int>(count)});
 }
 
-/// What 0..count leaves outside `covered`, which is sorted and does not overlap.
-std::vector<FlatRange> gaps(const std::vector<FlatRange>& covered, std::int64_t count) {
-  std::vector<FlatRange> rest;
+/// What 0..count leaves outside the ranges, which do not overlap: averaged, not updated.
+std::vector<kernels::UpdateRange> gaps(const std::vector<kernels::UpdateRange>& covered, std::int64_t count) {
+  std::vector<FlatRange> sorted;
+  for (const auto& r : covered) sorted.push_back(r.range);
+  std::sort(sorted.begin(), sorted.end(), [](const FlatRange& a, const FlatRange& b) { return a.offset < b.offset; });
+  std::vector<kernels::UpdateRange> rest;
   std::int64_t at = 0;
-  for (const FlatRange& r : covered) {
-    if (r.offset > at) rest.push_back({at, r.offset - at});
+  for (const FlatRange& r : sorted) {
+    if (r.offset > at) rest.push_back({{at, r.offset - at}, kernels::kAverageOnly});
     at = r.offset + r.count;
   }
-  if (at < count) rest.push_back({at, count - at});
+  if (at < count) rest.push_back({{at, count - at}, kernels::kAverageOnly});
   return rest;
 }
 
 }  // namespace
 
+std::vector<OptimParam> optim_params(const ParamArena& arena) {
+  std::vector<OptimParam> params;
+  for (const ParamArena::Entry& entry : arena.entries()) {
+    const Parameter& p = *entry.parameter;
+    if (p.kind != StateKind::kParameter) continue;
+    params.push_back({entry.name, p.file_shape(), p.is_norm, p.layout == FileLayout::kDepthwiseWeight, p.trainable,
+                      entry.offset, entry.count});
+  }
+  return params;
+}
+
+/// What each parameter is to the passes over the arena.
+struct Optimizer::Layout {
+  std::vector<FlatRange> trainable{};
+  std::vector<kernels::UpdateRange> updated{};  // element by element
+  std::vector<kernels::MuonRange> matrices{};
+};
+
 Optimizer::Optimizer(Stream& stream, const OptimizerSettings& settings, std::vector<OptimParam> params,
-                     std::int64_t arena_count)
-    : settings_(settings), params_(std::move(params)), arena_count_(arena_count) {
+                     std::int64_t arena_count, std::int64_t average_count)
+    : settings_(settings),
+      params_(std::move(params)),
+      arena_count_(arena_count),
+      average_count_(std::max(arena_count, average_count)) {
   const OptimKind kind = kernel_of(settings.type);
   groups_ = make_groups(settings.type, settings.lr, settings.momentum, settings.weight_decay);
   check_params(params_, arena_count);
-  for (const OptimParam& param : params_) add_param(param);
-  build_rest(arena_count);
+  Layout layout;
+  for (const OptimParam& param : params_) add_param(param, layout);
+  const auto averaged = gaps(layout.updated, average_count_);
+  layout.updated.insert(layout.updated.end(), averaged.begin(), averaged.end());
+  trainable_ = kernels::FlatBlocks(stream, layout.trainable);
+  stepped_ = kernels::FlatBlocks(stream, layout.updated);
+  matrices_ = kernels::MuonPlan(stream, std::move(layout.matrices));
   state0_ = zero_state(stream, arena_count);
   if (kind != OptimKind::kSgd || settings.type == OptimizerType::kMuSgd) state1_ = zero_state(stream, arena_count);
   norm_ = Tensor::zeros(stream, {1, 1, 1, sizeof(GradientNorm)}, DType::kU8);
+  coefficients_ = Tensor::zeros(stream, {1, 1, 1, sizeof(StepCoefficients)}, DType::kU8);
 }
 
-void Optimizer::add_param(const OptimParam& param) {
+void Optimizer::add_param(const OptimParam& param, Layout& layout) {
   const int dims = static_cast<int>(param.dims.size());
   const GroupChoice choice = choose_group(settings_.type, {param.name, dims, param.is_norm}, settings_.head);
   const int group = group_index(settings_.type, choice);
   group_of_.push_back(group);
   if (!param.trainable) return;
-  trainable_.push_back({param.offset, param.count});
+  layout.trainable.push_back({param.offset, param.count});
   if (choice.kind == GroupKind::kMuon) {
-    matrices_.push_back({param.offset, matrix_of(param)});
-    matrix_group_.push_back(group);
+    layout.matrices.push_back({param.offset, matrix_of(param), group});
   } else {
-    flat_.push_back({{param.offset, param.count}, group});
+    layout.updated.push_back({{param.offset, param.count}, group});
   }
-}
-
-void Optimizer::build_rest(std::int64_t arena_count) {
-  std::vector<FlatRange> covered;
-  for (const auto& r : flat_) covered.push_back(r.range);
-  std::sort(covered.begin(), covered.end(), [](const FlatRange& a, const FlatRange& b) { return a.offset < b.offset; });
-  rest_ = gaps(covered, arena_count);
 }
 
 void Optimizer::set_rates(const LrSchedule& schedule, std::int64_t ni, int epoch) {
@@ -134,9 +158,30 @@ void Optimizer::set_weight_decay(double scaled) {
   }
 }
 
-const GradientNorm* Optimizer::measure(Stream& stream, const float* grads, double max_norm, double loss_scale) {
-  auto* result = static_cast<GradientNorm*>(norm_.view().data);
-  kernels::gradient_norm(stream, {grads, trainable_, max_norm, loss_scale, result});
+StepCoefficients Optimizer::coefficients(const StepOptions& options) const {
+  StepCoefficients c;
+  for (std::size_t i = 0; i < groups_.size(); ++i) {
+    const ParamGroup& g = groups_[i];
+    c.groups[i] = kernels::update_coefficients(kernel_of(settings_.type),
+                                               {g.lr, g.momentum, g.weight_decay, steps_, mu_product_});
+  }
+  c.max_norm = options.max_norm;
+  c.loss_scale = options.loss_scale;
+  c.average_weight = options.average_weight;
+  c.skip_not_finite = options.skip_not_finite;
+  return c;
+}
+
+void Optimizer::begin_step(Stream& stream, const StepOptions& options) {
+  ++steps_;
+  if (settings_.type == OptimizerType::kNAdam) mu_product_ *= kernels::nadam_mu(settings_.momentum, steps_);
+  kernels::set_coefficients(stream, {coefficients(options), coefficients_.as<StepCoefficients>()});
+  begun_ = true;
+}
+
+const GradientNorm* Optimizer::measure(Stream& stream, const float* grads) {
+  auto* result = norm_.as<GradientNorm>();
+  kernels::gradient_norm(stream, {trainable_, grads, coefficients_.as<StepCoefficients>(), result});
   return result;
 }
 
@@ -148,42 +193,21 @@ GradientNorm Optimizer::read_norm(Stream& stream) const {
 }
 
 void Optimizer::step(Stream& stream, const StepBuffers& buffers) {
-  ++steps_;
-  if (settings_.type == OptimizerType::kNAdam) mu_product_ *= kernels::nadam_mu(settings_.momentum, steps_);
-  step_flat(stream, buffers);
-  if (!matrices_.empty()) step_matrices(stream, buffers);
-  if (buffers.averages) average_rest(stream, buffers);
-}
-
-void Optimizer::step_flat(Stream& stream, const StepBuffers& buffers) {
-  const OptimKind kind = kernel_of(settings_.type);
-  std::vector<kernels::UpdateCoefficients> coefficients;
-  for (const ParamGroup& g : groups_) {
-    coefficients.push_back(kernels::update_coefficients(kind, {g.lr, g.momentum, g.weight_decay, steps_, mu_product_}));
-  }
-  kernels::OptimizerStepArgs args{kind, flat_, coefficients, buffers.values, buffers.grads, state0_.as<float>()};
-  if (kind != OptimKind::kSgd) args.state1 = state1_.as<float>();
-  args.norm = buffers.norm;
-  args.averages = buffers.averages;
-  args.average_weight = buffers.average_weight;
-  kernels::optimizer_step(stream, args);
-}
-
-void Optimizer::step_matrices(Stream& stream, const StepBuffers& buffers) {
-  for (std::size_t i = 0; i < matrices_.size(); ++i) {
-    const ParamGroup& group = groups_[static_cast<std::size_t>(matrix_group_[i])];
-    matrices_[i].lr = group.lr;
-    matrices_[i].momentum = group.momentum;
-    matrices_[i].weight_decay = group.weight_decay;
-  }
-  kernels::muon_step(
-      stream, {matrices_, buffers.values, buffers.grads, state0_.as<float>(), state1_.as<float>(), buffers.norm});
-}
-
-void Optimizer::average_rest(Stream& stream, const StepBuffers& buffers) {
-  std::vector<FlatRange> ranges = rest_;
-  if (buffers.average_count > arena_count_) ranges.push_back({arena_count_, buffers.average_count - arena_count_});
-  kernels::ema_update(stream, {buffers.averages, buffers.values, ranges, buffers.average_weight});
+  if (!begun_) fail<ArgumentError>("an optimizer's step() comes after its begin_step(), which sets the rates");
+  begun_ = false;
+  const auto* coefficients = coefficients_.as<const StepCoefficients>();
+  float *state0 = state0_.as<float>(), *state1 = state1_ ? state1_.as<float>() : nullptr;
+  // Before the pass over everything else, which averages the matrices as well.
+  kernels::muon_step(stream, {matrices_, coefficients, buffers.values, buffers.grads, state0, state1, buffers.norm});
+  kernels::optimizer_step(stream, {.kind = kernel_of(settings_.type),
+                                   .blocks = stepped_,
+                                   .coefficients = coefficients,
+                                   .values = buffers.values,
+                                   .grads = buffers.grads,
+                                   .state0 = state0,
+                                   .state1 = state1,
+                                   .norm = buffers.norm,
+                                   .averages = buffers.averages});
 }
 
 void Optimizer::set_steps(std::int64_t steps) {

@@ -27,6 +27,11 @@ struct OptimParam {
   std::int64_t count = 0;   // product of dims
 };
 
+class ParamArena;
+
+/// All parameters of an arena, in its order.
+std::vector<OptimParam> optim_params(const ParamArena& arena);
+
 struct OptimizerSettings {
   OptimizerType type = OptimizerType::kSgd;  // not kAuto: choose_optimizer comes first
   double lr = 0.01;
@@ -35,14 +40,20 @@ struct OptimizerSettings {
   std::string head;              // prefix of the detection head's parameters, "model.23."; empty: none
 };
 
+/// What a step needs to know beside the groups' rates.
+struct StepOptions {
+  double max_norm = 0.0;         // measure() clips to this; 0: no clipping
+  double loss_scale = 1.0;       // the gradients hold this multiple, which measure() removes
+  float average_weight = 0.0f;   // EmaDecay::next_weight()
+  bool skip_not_finite = false;  // a step with infinite or NaN gradients changes nothing but the average
+};
+
 /// The arena's buffers, on the stream's device.
 struct StepBuffers {
   float* values = nullptr;
   const float* grads = nullptr;
   const kernels::GradientNorm* norm = nullptr;  // from measure(): clips and unscales; null: gradients as they are
-  float* averages = nullptr;                    // moving average to update along, over average_count elements; or null
-  float average_weight = 0.0f;                  // EmaDecay::next_weight()
-  std::int64_t average_count = 0;               // the arena and the float buffers behind it; less: the arena alone
+  float* averages = nullptr;                    // moving average to update along, or null
 };
 
 /// A state buffer, parallel to the arena, under the name it has in checkpoints.
@@ -56,10 +67,11 @@ struct OptimState {
 
 class Optimizer {
  public:
-  /// State of arena_count floats a buffer, all zero. Throws ArgumentError for kAuto, dims that do not give the count,
-  /// and ranges that overlap or leave the arena.
-  Optimizer(Stream& stream, const OptimizerSettings& settings, std::vector<OptimParam> params,
-            std::int64_t arena_count);
+  /// State of arena_count floats a buffer, all zero. average_count: elements of the arena and of the float buffers
+  /// behind it, which are averaged too; less: the arena alone. Throws ArgumentError for kAuto, dims that do not give
+  /// the count, and ranges that overlap or leave the arena.
+  Optimizer(Stream& stream, const OptimizerSettings& settings, std::vector<OptimParam> params, std::int64_t arena_count,
+            std::int64_t average_count = 0);
 
   OptimizerType type() const { return settings_.type; }
   const std::vector<OptimParam>& params() const { return params_; }
@@ -67,21 +79,26 @@ class Optimizer {
   int group_of(std::size_t i) const { return group_of_[i]; }
   const std::vector<ParamGroup>& groups() const { return groups_; }
   std::vector<ParamGroup>& groups() { return groups_; }
+  /// Values that a step averages.
+  std::int64_t average_count() const { return average_count_; }
 
   /// Sets every group's learning rate and, where it has one, momentum for batch ni of `epoch`; before the forward pass.
   void set_rates(const LrSchedule& schedule, std::int64_t ni, int epoch);
   /// After the batch size changed.
   void set_weight_decay(double scaled);
 
-  /// L2 norm over the gradients of all trainable parameters, and the factor that clips them to max_norm (0: no
-  /// clipping) and removes loss_scale. The result stays on the device until the next call.
-  const kernels::GradientNorm* measure(Stream& stream, const float* grads, double max_norm, double loss_scale = 1.0);
+  /// Counts a step and brings rates, step number and options to the device, where measure() and step() read them. A
+  /// recorded step is issued again after a begin_step() of its own, which is no part of the recording. A step that is
+  /// skipped on the device counts too: nothing is read back.
+  void begin_step(Stream& stream, const StepOptions& options = {});
+  /// L2 norm over the gradients of all trainable parameters, and the factor that clips and unscales them. The result
+  /// stays on the device until the next call.
+  const kernels::GradientNorm* measure(Stream& stream, const float* grads);
   /// A host copy of the last measure(); synchronizes.
   kernels::GradientNorm read_norm(Stream& stream) const;
-
-  /// One step. With averages also the moving average of everything in 0..average_count.
+  /// One step. With averages also the moving average of everything. Throws ArgumentError without a begin_step() before.
   void step(Stream& stream, const StepBuffers& buffers);
-  /// Steps taken.
+  /// Steps begun.
   std::int64_t steps() const { return steps_; }
   /// Restores the count from a checkpoint, and what follows from it.
   void set_steps(std::int64_t steps);
@@ -92,24 +109,21 @@ class Optimizer {
   std::vector<OptimState> states() const;
 
  private:
-  void add_param(const OptimParam& param);
-  void build_rest(std::int64_t arena_count);
-  void step_flat(Stream& stream, const StepBuffers& buffers);
-  void step_matrices(Stream& stream, const StepBuffers& buffers);
-  void average_rest(Stream& stream, const StepBuffers& buffers);
+  struct Layout;
+  void add_param(const OptimParam& param, Layout& layout);
+  kernels::StepCoefficients coefficients(const StepOptions& options) const;
 
   OptimizerSettings settings_;
   std::vector<OptimParam> params_;
   std::vector<ParamGroup> groups_;
   std::vector<int> group_of_;
-  std::vector<kernels::UpdateRange> flat_;  // updated element by element
-  std::vector<kernels::MuonRange> matrices_;
-  std::vector<int> matrix_group_;
-  std::vector<kernels::FlatRange> trainable_;  // all that has gradients
-  std::vector<kernels::FlatRange> rest_;       // of the arena: what the flat pass does not average
-  std::int64_t arena_count_ = 0;
-  Tensor state0_, state1_, norm_;
+  std::int64_t arena_count_ = 0, average_count_ = 0;
+  kernels::FlatBlocks trainable_;  // all that has gradients
+  kernels::FlatBlocks stepped_;    // all that is updated element by element, and all else that is averaged
+  kernels::MuonPlan matrices_;
+  Tensor state0_, state1_, norm_, coefficients_;
   std::int64_t steps_ = 0;
+  bool begun_ = false;
   double mu_product_ = 1.0;  // NAdam
 };
 

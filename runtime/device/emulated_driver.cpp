@@ -34,6 +34,7 @@ void Driver::push(Queue& queue, Work work) {
 }
 
 void Driver::push_locked(Queue& queue, Work work) {
+  release(&queue.issued_);
   queue.work_.push_back(std::move(work));
   while (queue.work_.size() > kMostQueued) run_one();
   maybe_run_some();
@@ -42,28 +43,36 @@ void Driver::push_locked(Queue& queue, Work work) {
 void Driver::finish(Queue& queue) {
   std::lock_guard lock(mutex_);
   while (!queue.work_.empty()) run_one();
+  acquire(&queue.done_);
 }
 
 void Driver::record(Queue& queue, const std::shared_ptr<EventState>& event) {
   std::lock_guard lock(mutex_);
   const std::uint64_t number = ++event->recorded;
-  push_locked(queue, {[event, number] { event->reached = std::max(event->reached, number); }});
+  push_locked(queue, {[event, number] {
+                event->reached = std::max(event->reached, number);
+                release(event.get());
+              }});
 }
 
 void Driver::wait(Queue& queue, const std::shared_ptr<EventState>& event) {
   std::lock_guard lock(mutex_);
-  push_locked(queue, {[] {}, false, event, event->recorded});
+  push_locked(queue, {[event] { acquire(event.get()); }, false, event, event->recorded});
 }
 
 void Driver::finish(const EventState& event) {
   std::lock_guard lock(mutex_);
   const std::uint64_t target = event.recorded;
   while (event.reached < target) run_one();
+  acquire(&event);
 }
 
 void Driver::free_later(void* data) {
   std::lock_guard lock(mutex_);
-  const std::shared_ptr<void> block(data, [](void* p) { std::free(p); });
+  const std::shared_ptr<void> block(data, [](void* p) {
+    const Unchecked freed_when_nobody_uses_it;
+    std::free(p);
+  });
   for (Queue* queue : queues_) {
     if (!queue->work_.empty()) queue->work_.push_back({[block] {}});
   }
@@ -78,9 +87,13 @@ void Driver::run_one() {
   }
   if (ready.empty()) std::abort();
   Queue& chosen = *ready[random_() % ready.size()];
-  const Work work = std::move(chosen.work_.front());
+  Work work = std::move(chosen.work_.front());
   chosen.work_.pop_front();
+  const OnClock on(chosen.clock_.handle());
+  acquire(&chosen.issued_);
   work.run();
+  work.run = nullptr;  // what it holds goes while the clock is the stream's
+  release(&chosen.done_);
 }
 
 void Driver::maybe_run_some() {

@@ -14,6 +14,8 @@
 #include <random>
 #include <vector>
 
+#include "boxcar/runtime/device/race_clocks.h"
+
 namespace boxcar::emulation {
 
 struct EventState {
@@ -58,7 +60,7 @@ class Driver {
   std::mt19937 random_;
 };
 
-/// The work of one stream, in order.
+/// The work of one stream, in order, on a clock of its own (race_clocks.h).
 class Queue {
  public:
   Queue() { Driver::instance().add(*this); }
@@ -69,6 +71,8 @@ class Queue {
  private:
   friend class Driver;
   std::deque<Work> work_;
+  StreamClock clock_;
+  char issued_ = 0, done_ = 0;  // places where the host's clock and this one meet
 };
 
 }  // namespace boxcar::emulation

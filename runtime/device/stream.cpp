@@ -7,6 +7,7 @@
 #include "boxcar/runtime/device/backend.h"
 #include "boxcar/runtime/device/event.h"
 #include "boxcar/runtime/device/graph.h"
+#include "boxcar/runtime/device/race_clocks.h"
 #include "boxcar/runtime/parallel/parallel_for.h"
 
 namespace boxcar {
@@ -24,6 +25,12 @@ class CpuStream final : public StreamBackend {
   void record(EventBackend&) override {}
   void wait(EventBackend&) override {}
 };
+
+// Where races are looked for, one: ThreadSanitizer does not see how OpenMP's team waits.
+int threads_of(const StreamOptions& options) {
+  if (emulation::kDetectRaces) return 1;
+  return options.threads > 0 ? options.threads : available_threads();
+}
 
 std::unique_ptr<StreamBackend> make_backend(Device device) {
   if (device.is_cuda()) return make_cuda_stream(device);
@@ -58,9 +65,12 @@ void device_free(Device device, void* data) noexcept {
 
 Stream::Stream(Device device, StreamOptions options)
     : device_(device),
-      threads_(options.threads > 0 ? options.threads : available_threads()),
+      threads_(threads_of(options)),
+      dry_run_(options.dry_run),
       pool_(std::make_shared<MemoryPool>(device)),
-      backend_(make_backend(device)) {}
+      backend_(make_backend(device)) {
+  if (dry_run_ && device.is_cuda()) fail<DeviceError>("a dry run is made on the CPU, not on {}", device.name());
+}
 
 Stream::~Stream() {
   resources_.clear();

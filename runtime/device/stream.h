@@ -20,6 +20,9 @@ class StreamBackend;
 struct StreamOptions {
   /// CPU threads that ops on this stream use; 0: as many as the process may run at once.
   int threads = 0;
+  /// Ops are checked and handed to the profiler but not computed, so that memory of theirs is never touched: counts
+  /// what a network does, of any size, at once. Copies and fills are made. CPU only (DeviceError).
+  bool dry_run = false;
 };
 
 /// The first argument of every op. Not thread-safe: one thread issues work at a time.
@@ -33,6 +36,7 @@ class Stream {
 
   Device device() const { return device_; }
   int threads() const { return threads_; }
+  bool dry_run() const { return dry_run_; }
   const std::shared_ptr<MemoryPool>& pool() const { return pool_; }
   /// The pool, for the vectors that an op needs while it runs: std::pmr::vector<float> sums(n, stream.scratch()). CPU
   /// only, as host code reads and writes them (DeviceError).
@@ -72,6 +76,7 @@ class Stream {
  private:
   Device device_;
   int threads_;
+  bool dry_run_;
   Profiler* profiler_ = nullptr;
   std::shared_ptr<MemoryPool> pool_;
   std::unique_ptr<StreamBackend> backend_;

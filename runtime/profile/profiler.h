@@ -9,13 +9,15 @@
 
 namespace boxcar {
 
-/// The least that a call has to move and to compute: each operand read or written once.
+/// The least that a call has to move and to compute: each operand read or written once a pass.
 struct OpCost {
   std::int64_t bytes = 0, flops = 0;  // a multiply-add is two
+  int launches = 1;                   // of kernels on a GPU
 
   OpCost& operator+=(const OpCost& other) {
     bytes += other.bytes;
     flops += other.flops;
+    launches += other.launches;
     return *this;
   }
 };
@@ -34,10 +36,10 @@ class Profiler {
     std::int64_t calls = 0;
     double seconds = 0;       // begin to end
     double self_seconds = 0;  // less the scopes inside
-    OpCost cost{};
+    OpCost cost{0, 0, 0};
   };
 
-  void begin(ScopeKind kind, const char* name, OpCost cost = {});
+  void begin(ScopeKind kind, const char* name, OpCost cost = {0, 0, 0});
   void end();
 
   /// Longest self time first. The self times add up to seconds().
@@ -71,7 +73,7 @@ class Profiler {
 /// Measures until the end of its block; nothing without a profiler.
 class ProfileScope {
  public:
-  ProfileScope(Profiler* profiler, ScopeKind kind, const char* name, OpCost cost = {}) : profiler_(profiler) {
+  ProfileScope(Profiler* profiler, ScopeKind kind, const char* name, OpCost cost = {0, 0, 0}) : profiler_(profiler) {
     if (profiler_) profiler_->begin(kind, name, cost);
   }
   ~ProfileScope() {

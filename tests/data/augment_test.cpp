@@ -10,6 +10,7 @@
 #include "boxcar/data/augment/mix.h"
 #include "boxcar/data/augment/mosaic.h"
 #include "boxcar/data/augment/multi_scale.h"
+#include "boxcar/data/augment/objects.h"
 #include "boxcar/data/augment/options.h"
 #include "boxcar/kernels/render/hsv_tables.h"
 #include "boxcar/runtime/base/error.h"
@@ -31,19 +32,19 @@ TEST(Augment, MatrixCentresTheImageByExactHalves) {
 
 TEST(Augment, PositiveAnglesTurnCounterClockwise) {
   const Matrix3 m = affine_matrix({.angle = 90}, 10, 10, 10, 10);
-  const PixelBox box = mapped({0, 9, 4, 9, 4}, m, false);  // right of the centre goes above it
+  const PixelBox box = mapped(PixelBox{0, 9, 4, 9, 4}, m, false);  // right of the centre goes above it
   EXPECT_NEAR(box.x1, 4, 1e-5);
   EXPECT_NEAR(box.y1, 1, 1e-5);
 }
 
 TEST(Augment, SmallNarrowAndMostlyLostBoxesGo) {
   const PixelBox before{0, 0, 0, 10, 10};
-  EXPECT_TRUE(keep_box(before, {0, 0, 0, 5, 5}));
-  EXPECT_FALSE(keep_box(before, {0, 0, 0, 2, 9}));                  // not more than 2 wide
-  EXPECT_FALSE(keep_box(before, {0, 0, 0, 3, 3}));                  // 9 of 100
-  EXPECT_FALSE(keep_box({0, 0, 0, 300, 3}, {0, 0, 0, 300, 2.9f}));  // 103 : 1
-  EXPECT_FALSE(keep_box(before, {0, std::numeric_limits<float>::quiet_NaN(), 0, 9, 9}));
-  EXPECT_FALSE(keep_box({0, 3, 3, 3, 3}, {0, 3, 3, 3, 3}));  // zero size
+  EXPECT_TRUE(keep_box(before, {0, 0, 0, 5, 5}, .1f));
+  EXPECT_FALSE(keep_box(before, {0, 0, 0, 2, 9}, .1f));                  // not more than 2 wide
+  EXPECT_FALSE(keep_box(before, {0, 0, 0, 3, 3}, .1f));                  // 9 of 100
+  EXPECT_FALSE(keep_box({0, 0, 0, 300, 3}, {0, 0, 0, 300, 2.9f}, .1f));  // 103 : 1
+  EXPECT_FALSE(keep_box(before, {0, std::numeric_limits<float>::quiet_NaN(), 0, 9, 9}, .1f));
+  EXPECT_FALSE(keep_box({0, 3, 3, 3, 3}, {0, 3, 3, 3, 3}, .1f));  // zero size
 }
 
 TEST(Augment, MosaicCentresStayInTheMiddleHalf) {
@@ -121,7 +122,7 @@ TEST(AugmentGolden, AffineBoxes) {
     for (const auto& box : boxes) all.push_back(mapped(box, matrix, c["perspective"]));
     EXPECT_TRUE(test::max_difference(flat(all), tensors.at("boxes_mapped_" + i).floats()) <= 2e-4) << i;
     const auto kept =
-        warp_boxes(boxes, matrix, c["perspective"], c["scale"].get<float>(), c["size_wh"][0], c["size_wh"][1]);
+        warped({boxes}, matrix, c["perspective"], c["scale"].get<float>(), c["size_wh"][0], c["size_wh"][1]).boxes;
     EXPECT_EQ(test::classes_of(kept), tensors.at("kept_" + i).floats()) << i;
     EXPECT_TRUE(test::max_difference(flat(kept), tensors.at("boxes_out_" + i).floats()) <= 2e-4) << i;
   }
@@ -133,7 +134,7 @@ TEST(AugmentGolden, BoxCandidates) {
   const auto before = test::boxes_from(tensors.at("box1")), after = test::boxes_from(tensors.at("box2"));
   const auto keep = tensors.at("keep").integers();
   ASSERT_EQ(before.size(), 400u);
-  for (std::size_t i = 0; i < before.size(); ++i) EXPECT_EQ(keep_box(before[i], after[i]), keep[i] != 0) << i;
+  for (std::size_t i = 0; i < before.size(); ++i) EXPECT_EQ(keep_box(before[i], after[i], .1f), keep[i] != 0) << i;
 }
 
 struct Mosaic {
@@ -152,10 +153,13 @@ Mosaic mosaic_inputs(const std::map<std::string, test::GoldenTensor>& tensors, c
   return m;
 }
 std::vector<PixelBox> mosaic_boxes(const Mosaic& m, const kernels::Picture& picture, int side) {
-  std::vector<PixelBox> boxes;
-  for (std::size_t k = 0; k < m.sizes.size(); ++k)
-    add_mosaic_boxes(m.labels[k], m.sizes[k], picture.tiles[k], side, boxes);
-  return boxes;
+  PixelObjects objects;
+  for (std::size_t k = 0; k < m.sizes.size(); ++k) {
+    const auto [h, w] = m.sizes[k];
+    const auto& tile = picture.tiles[k];
+    append(objects, clipped(to_pixels(m.labels[k], {}, w, h, tile.dx, tile.dy), side, side));
+  }
+  return objects.boxes;
 }
 
 TEST(AugmentGolden, Mosaics) {
@@ -213,7 +217,7 @@ TEST(AugmentGolden, WholeChain) {
     const auto side = static_cast<float>(imgsz);
     std::vector<BoxLabel> labels;
     for (PixelBox box :
-         warp_boxes(mosaic_boxes(m, plan.picture, 2 * imgsz), matrix, false, c["scale"].get<float>(), side, side)) {
+         warped({mosaic_boxes(m, plan.picture, 2 * imgsz)}, matrix, false, c["scale"].get<float>(), side, side).boxes) {
       if (plan.flip_vertical) box = flipped_vertically(box, side);
       if (plan.flip_horizontal) box = flipped_horizontally(box, side);
       labels.push_back(to_label(box, side, side));
@@ -238,7 +242,7 @@ TEST(AugmentGolden, FlippedAndCutBoxes) {
   const auto partner = test::boxes_from(tensors.at("cut_boxes2"));
   for (std::size_t i = 0; i < partner.size(); ++i)
     EXPECT_NEAR(share_inside(partner[i], a[0], a[1], a[2], a[3]), share[i], 1e-6);
-  const auto inside = boxes_in_cut(partner, {int(a[0]), int(a[1]), int(a[2]), int(a[3])});
+  const auto inside = boxes_in_cut({partner}, {int(a[0]), int(a[1]), int(a[2]), int(a[3])});
   EXPECT_EQ(test::classes_of(inside), tensors.at("cut_cls").floats());
   EXPECT_TRUE(test::max_difference(flat(inside), tensors.at("cut_boxes").floats()) <= 1e-5);
 }

@@ -160,8 +160,8 @@ TEST(Distribution, EventsHappenAsOftenAsTheirProbability) {
     counts["flipud"] += s.plan.flip_vertical;
     counts["fliplr"] += s.plan.flip_horizontal;
     counts["bgr"] += s.plan.bgr;
-    EXPECT_EQ(s.sources[0], std::size_t(i % 4));
-    for (std::size_t k = 1; k < s.sources.size(); ++k) ++partners[s.sources[k]];
+    EXPECT_EQ(std::get<std::size_t>(s.images[0]), std::size_t(i % 4));
+    for (std::size_t k = 1; k < s.images.size(); ++k) ++partners[std::get<std::size_t>(s.images[k])];
   }
   const auto near = [](double count, double n, double p, const std::string& what) {
     EXPECT_TRUE(std::abs(count - n * p) <= 5 * std::sqrt(n * p * (1 - p))) << what << " " << count / n;
@@ -183,7 +183,7 @@ TEST(Distribution, ClosedMosaicLeavesOneImageAWarpAndColours) {
   options.mosaic_closed = true;
   for (int i = 0; i < 100; ++i) {
     const PlannedSample s = plan_of(options, i);
-    EXPECT_EQ(s.sources.size(), 1u);
+    EXPECT_EQ(s.images.size(), 1u);
     EXPECT_FALSE(s.plan.mixup || s.plan.cutmix);
     EXPECT_TRUE(s.plan.hsv);
   }

@@ -3,10 +3,10 @@
 
 #include <cmath>
 
-#include "boxcar/kernels/common/copy.h"
 #include "boxcar/kernels/common/instruction_set.h"
 #include "boxcar/kernels/conv/conv.h"
 #include "boxcar/runtime/base/error.h"
+#include "support/backends.h"
 #include "support/tensors.h"
 
 namespace boxcar::kernels {
@@ -26,26 +26,35 @@ const Case kCases[] = {
     {{2, 6, 7, 24}, 24, {.kernel = 3, .padding = 1, .groups = 24}},  // depthwise
 };
 
-class ConvBf16 : public testing::TestWithParam<Case> {
+class ConvBf16 : public testing::TestWithParam<std::tuple<Case, Device>> {
  protected:
+  const Case& test_case() const { return std::get<0>(GetParam()); }
+  Device device() const { return std::get<1>(GetParam()); }
+  bool is_depthwise() const { return test_case().options.groups > 1; }
+  Shape w_shape() const { return conv_weight_shape(test_case().x.c, test_case().out, test_case().options); }
+  Shape y_shape() const { return conv_output_shape(test_case().x, test_case().out, test_case().options); }
+
   void SetUp() override {
-    if (!cpu_has_bf16()) GTEST_SKIP() << "this CPU has no bf16 instructions";
+    if (!device().is_cuda() && !cpu_has_bf16()) GTEST_SKIP() << "this CPU has no bf16 instructions";
+  }
+
+  // The CPU's sums, the library's, need not have the same bits for every number of threads.
+  std::vector<float> run(const test::Run& run) const {
+    if (device().is_cuda()) return test::run_on(device(), run);
+    Stream stream;
+    return run(stream);
   }
 
   // Numbers that bf16 holds exactly: their products are exact in f32, so both arithmetics add up the same terms.
-  Tensor exact(Shape shape, unsigned seed) {
-    return test::tensor_of(stream_, shape, test::rounded_to(DType::kBF16, test::random_values(shape.count(), seed)));
-  }
-  Tensor as(const Tensor& from, DType dtype) {
-    const Tensor to = Tensor::empty(stream_, from.shape(), dtype);
-    copy(stream_, {from, to});
-    return to;
+  static std::vector<float> exact(Shape shape, unsigned seed) {
+    return test::rounded_to(DType::kBF16, test::random_values(shape.count(), seed));
   }
   // A rounding to bf16 is half of 2^-7; sums of n exact terms in another order differ by n * 2^-24 of their size.
-  void expect_near(const Tensor& bf16, const Tensor& f32, double rounding, double terms) {
-    const std::vector<float> got = bf16.to_host(stream_), want = f32.to_host(stream_);
+  static void expect_near(const std::vector<float>& got, const std::vector<float>& want, double rounding,
+                          double terms) {
     double largest = 0;
     for (const float v : want) largest = std::max<double>(largest, std::abs(v));
+    ASSERT_EQ(got.size(), want.size());
     for (std::size_t i = 0; i < want.size(); ++i) {
       const double error = std::abs(double(got[i]) - want[i]);
       ASSERT_TRUE(error <= rounding * std::abs(want[i]) + terms * std::exp2(-23) * largest)
@@ -53,56 +62,83 @@ class ConvBf16 : public testing::TestWithParam<Case> {
     }
   }
   static constexpr double kRounded = 1.0 / 256, kKept = 0;
-
-  Stream stream_;
 };
 
 TEST_P(ConvBf16, ForwardIsTheF32ResultRounded) {
-  const auto& [x_shape, out, options] = GetParam();
-  const Tensor x = exact(x_shape, 1), w = exact(conv_weight_shape(x_shape.c, out, options), 2);
-  const Tensor y = Tensor::empty(stream_, conv_output_shape(x_shape, out, options));
-  conv_forward(stream_, {x, w, nullptr, y, options});
-  const double terms = double(w.count()) / out;
-  const Tensor y16 = Tensor::empty(stream_, y.shape(), DType::kBF16);
-  conv_forward(stream_, {as(x, DType::kBF16), w, nullptr, y16, options});
-  expect_near(y16, y, kRounded, terms);
-  if (options.groups == 1) {  // the head's: f32 results from bf16 operands
-    const Tensor y32 = Tensor::empty(stream_, y.shape());
-    conv_forward(stream_, {as(x, DType::kBF16), as(w, DType::kBF16), nullptr, y32, options});
-    expect_near(y32, y, kKept, terms);
-  }
+  const auto& [x_shape, out, options] = test_case();
+  const std::vector<float> x = exact(x_shape, 1), w = exact(w_shape(), 2);
+  const auto forward = [&](DType x_dtype, DType w_dtype, DType y_dtype) {
+    return run([&](Stream& s) {
+      const Tensor y = test::unwritten(s, y_shape(), y_dtype);
+      conv_forward(
+          s, {test::tensor_of(s, x_shape, x, x_dtype), test::tensor_of(s, w_shape(), w, w_dtype), nullptr, y, options});
+      return y.to_host(s);
+    });
+  };
+  const std::vector<float> y = forward(DType::kF32, DType::kF32, DType::kF32);
+  const double terms = double(w_shape().count()) / out;
+  expect_near(forward(DType::kBF16, DType::kF32, DType::kBF16), y, kRounded, terms);
+  if (is_depthwise()) return;
+  // The head's: f32 results from bf16 operands.
+  expect_near(forward(DType::kBF16, DType::kBF16, DType::kF32), y, kKept, terms);
+}
+
+TEST_P(ConvBf16, F32WeightsAreRoundedOnTheWay) {
+  const auto& [x_shape, out, options] = test_case();
+  const std::vector<float> x = exact(x_shape, 1), w = test::random_values(w_shape().count(), 2);
+  const std::vector<float> dy = exact(y_shape(), 3);
+  const auto results = [&](const std::vector<float>& weights) {
+    return run([&](Stream& s) {
+      const Tensor y = test::unwritten(s, y_shape(), DType::kBF16), dx = test::unwritten(s, x_shape, DType::kBF16);
+      const Tensor filters = test::tensor_of(s, w_shape(), weights);
+      conv_forward(s, {test::tensor_of(s, x_shape, x, DType::kBF16), filters, nullptr, y, options});
+      conv_backward_input(s, {test::tensor_of(s, y_shape(), dy, DType::kBF16), filters, dx, options});
+      std::vector<float> all = y.to_host(s);
+      test::append(all, dx.to_host(s));
+      return all;
+    });
+  };
+  EXPECT_EQ(results(w), results(test::rounded_to(DType::kBF16, w)));
 }
 
 TEST_P(ConvBf16, BackwardInputIsTheF32ResultRounded) {
-  const auto& [x_shape, out, options] = GetParam();
-  const Tensor w = exact(conv_weight_shape(x_shape.c, out, options), 2);
-  const Tensor dy = exact(conv_output_shape(x_shape, out, options), 3);
-  const Tensor dx = Tensor::empty(stream_, x_shape), dx16 = Tensor::empty(stream_, x_shape, DType::kBF16);
-  conv_backward_input(stream_, {dy, w, dx, options});
-  conv_backward_input(stream_, {as(dy, DType::kBF16), w, dx16, options});
-  expect_near(dx16, dx, kRounded, double(options.kernel * options.kernel * out));
+  const auto& [x_shape, out, options] = test_case();
+  const std::vector<float> w = exact(w_shape(), 2), dy = exact(y_shape(), 3);
+  const auto gradient = [&](DType dtype) {
+    return run([&](Stream& s) {
+      const Tensor dx = test::unwritten(s, x_shape, dtype);
+      conv_backward_input(s, {test::tensor_of(s, y_shape(), dy, dtype), test::tensor_of(s, w_shape(), w), dx, options});
+      return dx.to_host(s);
+    });
+  };
+  expect_near(gradient(DType::kBF16), gradient(DType::kF32), kRounded, double(options.kernel * options.kernel * out));
 }
 
 TEST_P(ConvBf16, BackwardWeightIsF32AndAdds) {
-  const auto& [x_shape, out, options] = GetParam();
-  const Tensor x = exact(x_shape, 1), dy = exact(conv_output_shape(x_shape, out, options), 3);
-  const Shape w = conv_weight_shape(x_shape.c, out, options);
-  const Tensor dw = exact(w, 4), dw16 = dw.clone(stream_);
-  conv_backward_weight(stream_, {x, dy, dw, nullptr, options, GradMode::kAdd});
-  conv_backward_weight(stream_, {as(x, DType::kBF16), as(dy, DType::kBF16), dw16, nullptr, options, GradMode::kAdd});
-  expect_near(dw16, dw, kKept, double(dy.count()) / out);
+  const auto& [x_shape, out, options] = test_case();
+  const std::vector<float> x = exact(x_shape, 1), dy = exact(y_shape(), 3), before = exact(w_shape(), 4);
+  const auto gradient = [&](DType dtype) {
+    return run([&](Stream& s) {
+      const Tensor dw = test::tensor_of(s, w_shape(), before);
+      conv_backward_weight(s, {test::tensor_of(s, x_shape, x, dtype), test::tensor_of(s, y_shape(), dy, dtype), dw,
+                               nullptr, options, GradMode::kAdd});
+      return dw.to_host(s);
+    });
+  };
+  expect_near(gradient(DType::kBF16), gradient(DType::kF32), kKept, double(y_shape().pixels()));
 }
 
 TEST_P(ConvBf16, NoReferenceImplementationRuns) {
-  const auto& [x_shape, out, options] = GetParam();
-  if (options.groups > 1) GTEST_SKIP() << "ours, not the library's";
-  const Tensor x = as(exact(x_shape, 1), DType::kBF16), w = exact(conv_weight_shape(x_shape.c, out, options), 2);
-  const Tensor y = Tensor::empty(stream_, conv_output_shape(x_shape, out, options), DType::kBF16);
-  const Tensor dx = Tensor::empty(stream_, x_shape, DType::kBF16), dw = Tensor::empty(stream_, w.shape());
-  conv_forward(stream_, {x, w, nullptr, y, options});
-  conv_backward_input(stream_, {y, w, dx, options});
-  conv_backward_weight(stream_, {x, y, dw, nullptr, options});
-  const auto names = conv_implementations(stream_);
+  const auto& [x_shape, out, options] = test_case();
+  if (device().is_cuda() || is_depthwise()) GTEST_SKIP() << "ours, not the library's";
+  Stream s;
+  const Tensor x = Tensor::zeros(s, x_shape, DType::kBF16), w = Tensor::zeros(s, w_shape());
+  const Tensor y = Tensor::empty(s, y_shape(), DType::kBF16);
+  const Tensor dx = Tensor::empty(s, x_shape, DType::kBF16), dw = Tensor::empty(s, w_shape());
+  conv_forward(s, {x, w, nullptr, y, options});
+  conv_backward_input(s, {y, w, dx, options});
+  conv_backward_weight(s, {x, y, dw, nullptr, options});
+  const auto names = conv_implementations(s);
   EXPECT_EQ(names.size(), 3u);
   for (const std::string& name : names) EXPECT_EQ(name.find("ref"), std::string::npos) << name;
 }
@@ -116,7 +152,8 @@ TEST(ConvTypes, ThatDoNotFitAreRefused) {
   EXPECT_THROW(conv_backward_input(stream, {y, w, dx16, {}}), ShapeError);
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, ConvBf16, testing::ValuesIn(kCases));
+INSTANTIATE_TEST_SUITE_P(Shapes, ConvBf16,
+                         testing::Combine(testing::ValuesIn(kCases), testing::ValuesIn(test::devices())));
 
 }  // namespace
 }  // namespace boxcar::kernels

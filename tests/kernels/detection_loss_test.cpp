@@ -11,13 +11,30 @@
 #include "boxcar/kernels/loss/decode.h"
 #include "boxcar/kernels/loss/distance_math.h"
 #include "boxcar/runtime/base/error.h"
+#include "boxcar/runtime/device/graph.h"
 #include "boxcar/runtime/random/philox.h"
+#include "support/backends.h"
 #include "support/golden.h"
+#include "support/tensors.h"
 
 namespace boxcar::kernels {
 namespace {
 
-TensorView view(std::vector<float>& v, int n, int h, int w, int c) { return {v.data(), DType::kF32, n, h, w, c, c}; }
+using test::run_on;
+
+/// `count` floats that begin `shift` floats behind an allocation's start; NaN where no values are given.
+Tensor placed(Stream& stream, Shape shape, const std::vector<float>* values, int shift) {
+  const auto count = static_cast<int>(shape.count());
+  std::vector<float> all(static_cast<std::size_t>(count + shift), std::nanf(""));
+  if (values) std::copy(values->begin(), values->end(), all.begin() + shift);
+  const Tensor memory = test::tensor_of(stream, {1, 1, 1, count + shift}, all);
+  return Tensor::wrap({memory.as() + shift, DType::kF32, shape.n, shape.h, shape.w, shape.c, shape.c},
+                      std::make_shared<Tensor>(memory));
+}
+
+Tensor table_of(Stream& stream, const std::vector<float>& rows) {
+  return test::tensor_of(stream, {1, 1, static_cast<int>(rows.size() / 6), 6}, rows);
+}
 
 /// Head maps of one branch with their gradients and the loss of one call.
 struct Head {
@@ -27,35 +44,70 @@ struct Head {
     std::vector<float> box, cls, box_grad, cls_grad;
   };
   int n = 1, nc = 1, reg_max = 16;
+  int shift = 0;  // of all maps and gradients, in floats: no vectors where it is odd
   std::vector<Level> levels{};
   std::vector<float> targets{}, class_weights{};
-  std::vector<float> items = std::vector<float>(3, -7), loss = std::vector<float>(3, -7);
+  std::vector<float> items{}, loss{};
+  float total = 0;
 
   void add(int h, int w, float stride) {
     const auto cells = static_cast<std::size_t>(n) * h * w;
     levels.push_back({h, w, stride, std::vector<float>(cells * 4 * reg_max), std::vector<float>(cells * nc), {}, {}});
   }
-  DetectionLevels views() {
-    DetectionLevels out;
-    for (Level& l : levels)
-      out.push_back({view(l.box, n, l.h, l.w, 4 * reg_max), view(l.cls, n, l.h, l.w, nc), l.stride});
+  Shape box_shape(const Level& l) const { return {n, l.h, l.w, 4 * reg_max}; }
+  Shape cls_shape(const Level& l) const { return {n, l.h, l.w, nc}; }
+
+  /// The maps on a device.
+  struct Maps {
+    std::vector<Tensor> kept{};
+    DetectionLevels levels{};
+  };
+  Maps maps(Stream& stream) const {
+    Maps out;
+    for (const Level& l : levels) {
+      out.kept.push_back(placed(stream, box_shape(l), &l.box, shift));
+      out.kept.push_back(placed(stream, cls_shape(l), &l.cls, shift));
+      out.levels.push_back({out.kept[out.kept.size() - 2], out.kept.back(), l.stride});
+    }
     return out;
   }
-  void run(AssignOptions assign = {}, int threads = 1, float grad_scale = 1.0f) {
-    DetectionLossArgs args{.levels = views(), .reg_max = reg_max};
-    args.targets = view(targets, 1, 1, static_cast<int>(targets.size() / 6), 6);
-    if (!class_weights.empty()) args.class_weights = view(class_weights, 1, 1, 1, nc);
-    for (Level& l : levels) {
-      l.box_grad.assign(l.box.size(), 1e30f);
-      l.cls_grad.assign(l.cls.size(), 1e30f);
-      args.grads.push_back({view(l.box_grad, n, l.h, l.w, 4 * reg_max), view(l.cls_grad, n, l.h, l.w, nc)});
+
+  /// Everything that one call writes: per level box and class gradients, then items, loss, total.
+  std::vector<float> issue(Stream& stream, AssignOptions assign = {}, float grad_scale = 1.0f) const {
+    const Maps in = maps(stream);
+    std::vector<Tensor> out;
+    DetectionLossArgs args{.levels = in.levels, .reg_max = reg_max};
+    for (const Level& l : levels) {
+      out.push_back(placed(stream, box_shape(l), nullptr, shift));
+      out.push_back(placed(stream, cls_shape(l), nullptr, shift));
+      args.grads.push_back({out[out.size() - 2], out.back()});
     }
+    for (const int count : {3, 3, 1}) out.push_back(test::unwritten(stream, {1, 1, 1, count}));
+    const Tensor table = table_of(stream, targets);
+    const Tensor weights = test::tensor_of(stream, {1, 1, 1, static_cast<int>(class_weights.size())}, class_weights);
+    if (!class_weights.empty()) args.class_weights = weights;
+    args.targets = table;
     args.assign = assign;
     args.grad_scale = grad_scale;
-    args.items = view(items, 1, 1, 1, 3);
-    args.loss = view(loss, 1, 1, 1, 3);
-    Stream stream(Device::cpu(), {.threads = threads});
+    args.items = out[out.size() - 3], args.loss = out[out.size() - 2], args.total = out.back();
     detection_loss(stream, args);
+    std::vector<float> all;
+    for (const Tensor& t : out) test::append(all, t.to_host(stream));
+    return all;
+  }
+  void take(const std::vector<float>& all) {
+    auto at = all.begin();
+    const auto next = [&](std::size_t count) { return std::vector<float>(at, at + count); };
+    for (Level& l : levels) {
+      l.box_grad = next(l.box.size()), at += l.box.size();
+      l.cls_grad = next(l.cls.size()), at += l.cls.size();
+    }
+    items = next(3), at += 3;
+    loss = next(3), at += 3;
+    total = *at;
+  }
+  void run(Device device, AssignOptions assign = {}, float grad_scale = 1.0f) {
+    take(run_on(device, [&](Stream& stream) { return issue(stream, assign, grad_scale); }));
   }
   void randomise(std::uint32_t seed) {
     std::uint32_t state = seed;
@@ -71,10 +123,12 @@ struct Head {
   }
 };
 
-TEST(DetectionLoss, NoObjectsLeaveTheClassTerm) {
+class DetectionLossTest : public test::BackendTest {};
+
+TEST_P(DetectionLossTest, NoObjectsLeaveTheClassTerm) {
   Head head{.n = 2, .nc = 3};
   head.add(2, 2, 8);
-  head.run();
+  head.run(device());
   EXPECT_EQ(head.loss[0], 0.0f);
   EXPECT_NEAR(head.items[1], 0.5 * 2 * 4 * 3 * std::log(2.0), 1e-5);  // softplus(0) a logit
   EXPECT_NEAR(head.loss[1], 2 * head.items[1], 1e-5);
@@ -82,27 +136,27 @@ TEST(DetectionLoss, NoObjectsLeaveTheClassTerm) {
   for (const float g : head.levels[0].cls_grad) EXPECT_FLOAT_EQ(g, 0.5f * 2 * 0.5f);
 }
 
-TEST(DetectionLoss, OneAnchorByHand) {
+TEST_P(DetectionLossTest, OneAnchorByHand) {
   // A 1 x 1 map of stride 8, one box 8 x 8 predicted exactly: CIoU 1 (to the epsilons), score 1, probability 1/2.
   Head head{.n = 1, .nc = 1, .reg_max = 1};
   head.add(1, 1, 8);
   head.levels[0].box = {0.5f, 0.5f, 0.5f, 0.5f};
   head.targets = {0, 0, 0.5f, 0.5f, 1, 1};
-  head.run();
+  head.run(device());
   EXPECT_NEAR(head.items[0], 0.0, 1e-5);
   EXPECT_NEAR(head.items[1], 0.5 * std::log(2.0), 1e-5);
   EXPECT_NEAR(head.items[2], 0.0, 1e-6);
   EXPECT_NEAR(head.levels[0].cls_grad[0], 0.5 * (0.5 - 1.0), 1e-5);
 }
 
-TEST(DetectionLoss, L1ByHand) {
+TEST_P(DetectionLossTest, L1ByHand) {
   // The left side predicted 0.25 cells too far out: a quarter of |0.25| * 8 / 8 (one cell wide), times 1.5 and the
   // score. The score is the overlap o itself (metric / metric * overlap), the sum of scores below 1 counts as 1.
   Head head{.n = 1, .nc = 1, .reg_max = 1};
   head.add(1, 1, 8);
   head.levels[0].box = {0.75f, 0.5f, 0.5f, 0.5f};
   head.targets = {0, 0, 0.5f, 0.5f, 1, 1};
-  head.run();
+  head.run(device());
   const double o = iou(IouKind::kCiou, BoxOf<double>{0, 0, 8, 8}, BoxOf<double>{-2, 0, 8, 8});
   EXPECT_NEAR(head.items[2], 1.5 * 0.25 / 4 * o, 1e-5);
   EXPECT_NEAR(head.items[0], 7.5 * (1 - o) * o, 1e-5);
@@ -138,14 +192,14 @@ TEST(DetectionLoss, ReadsExpectedBinAndClampsTheTarget) {
   EXPECT_DOUBLE_EQ(side_distance(raw.data(), 1), 0.0);
 }
 
-TEST(DetectionLoss, GradScaleScalesGradientsOnly) {
+TEST_P(DetectionLossTest, GradScaleScalesGradientsOnly) {
   Head a{.n = 2, .nc = 3}, b{.n = 2, .nc = 3};
   for (Head* head : {&a, &b}) {
     head->add(8, 8, 8), head->add(4, 4, 16);
     head->randomise(5);
   }
-  a.run();
-  b.run({}, 1, 0.25f);
+  a.run(device());
+  b.run(device(), {}, 0.25f);
   EXPECT_EQ(a.loss, b.loss);
   for (int l = 0; l < 2; ++l) {
     for (std::size_t i = 0; i < a.levels[l].box_grad.size(); ++i) {
@@ -157,27 +211,92 @@ TEST(DetectionLoss, GradScaleScalesGradientsOnly) {
   }
 }
 
-TEST(DetectionLoss, TheSameBitsForAnyNumberOfThreads) {
-  for (const int reg_max : {1, 16}) {
-    std::vector<Head> runs;
-    for (const int threads : {1, 2, 3}) {
-      Head head{.n = 3, .nc = 40, .reg_max = reg_max};
-      head.add(24, 20, 8), head.add(12, 10, 16), head.add(6, 5, 32);
-      head.randomise(11);
-      head.run({}, threads);
-      runs.push_back(head);
-    }
-    for (int k : {1, 2}) {
-      EXPECT_EQ(runs[0].loss, runs[k].loss);
-      for (int l = 0; l < 3; ++l) {
-        EXPECT_EQ(runs[0].levels[l].box_grad, runs[k].levels[l].box_grad);
-        EXPECT_EQ(runs[0].levels[l].cls_grad, runs[k].levels[l].cls_grad);
-      }
+void expect_near(const std::vector<float>& got, const std::vector<float>& want, double tolerance) {
+  const double error = test::max_difference(got, want), largest = test::max_abs(want);
+  EXPECT_TRUE(error <= tolerance * largest) << error << " of " << largest;
+}
+
+// Both backends evaluate the same formulas on the same assignment. A gradient is up to 150 operations, each rounded
+// once or, contracted, not at all: 1e-5 of the largest; sums are made in double of terms that are good to 16 roundings.
+void expect_as_on_the_cpu(const Head& head, Device device, AssignOptions options) {
+  Head want = head, got = head;
+  Stream cpu;
+  want.take(want.issue(cpu, options));
+  got.run(device, options);
+  expect_near(got.items, want.items, 16 * 0x1p-24);
+  expect_near(got.loss, want.loss, 16 * 0x1p-24);
+  expect_near({got.total}, {got.loss[0] + got.loss[1] + got.loss[2]}, 2 * 0x1p-24);
+  for (std::size_t l = 0; l < head.levels.size(); ++l) {
+    expect_near(got.levels[l].box_grad, want.levels[l].box_grad, 1e-5);
+    expect_near(got.levels[l].cls_grad, want.levels[l].cls_grad, 1e-5);
+  }
+}
+
+TEST_P(DetectionLossTest, EqualsTheCpus) {
+  for (const int reg_max : {1, 7, 16}) {
+    Head head{.n = 3, .nc = 40, .reg_max = reg_max};
+    head.add(12, 10, 8), head.add(6, 5, 16), head.add(3, 3, 32);
+    head.randomise(11);
+    expect_as_on_the_cpu(head, device(), {});
+    expect_as_on_the_cpu(head, device(), {7, 1});
+  }
+}
+
+TEST_P(DetectionLossTest, AnyNumberOfClassesAtAnyAddress) {
+  for (const int nc : {1, 3, 7, 80}) {
+    for (const int shift : {0, 1}) {
+      Head head{.n = 2, .nc = nc, .reg_max = 4, .shift = shift};
+      head.add(9, 7, 8), head.add(5, 3, 16);
+      head.randomise(static_cast<std::uint32_t>(nc));
+      head.class_weights.assign(static_cast<std::size_t>(nc), 0.5f);
+      head.class_weights[0] = 2.0f;
+      expect_as_on_the_cpu(head, device(), {});
     }
   }
 }
 
-TEST(DetectionLoss, RowOrderAndPaddingDoNotMatter) {
+TEST_P(DetectionLossTest, ManyObjectsInOneImageAndNoneInOthers) {
+  Head head{.n = 3, .nc = 2};
+  head.add(10, 10, 8), head.add(5, 5, 16);
+  for (int i = 0; i < 60; ++i) head.randomise(7);  // 900 rows
+  for (std::size_t r = 0; r < head.targets.size(); r += 6) head.targets[r] = r % 18 == 0 ? -1.0f : 1.0f;
+  expect_as_on_the_cpu(head, device(), {});
+}
+
+TEST_P(DetectionLossTest, StaysWithinItsKernels) {
+  if (!device().is_cuda()) return;
+  Head head{.n = 2, .nc = 3};
+  head.add(8, 8, 8), head.add(4, 4, 16), head.add(2, 2, 32);
+  head.randomise(5);
+  for (const AssignOptions options : {AssignOptions{10, 10}, AssignOptions{7, 1}}) {
+    const Head::Maps in = head.maps(stream());
+    const Tensor table = table_of(stream(), head.targets), loss = test::unwritten(stream(), {1, 1, 1, 3});
+    stream().begin_capture();
+    detection_loss(stream(), {.levels = in.levels, .targets = table, .assign = options, .loss = loss});
+    EXPECT_EQ(stream().end_capture().kernels(), options.topk == 7 ? 9 : 8);
+  }
+}
+
+TEST_P(DetectionLossTest, GradientsAreScaledByANumberOnTheDevice) {
+  const auto box = test::random_values(5 * 4, 1), cls = test::random_values(3 * 4099, 2);
+  for (const float factor : {1.0f, 0.0f, -0.75f}) {
+    const auto got = run_on(device(), [&](Stream& s) {
+      const Tensor a = test::tensor_of(s, {1, 1, 5, 4}, box), b = test::tensor_of(s, {1, 3, 1, 4099}, cls);
+      scale_loss_gradients(s, {{{a, b}}, Tensor::from(s, {}, {factor})});
+      std::vector<float> all = a.to_host(s);
+      test::append(all, b.to_host(s));
+      return all;
+    });
+    std::vector<float> want = box;
+    test::append(want, cls);
+    for (float& v : want) v *= factor;
+    EXPECT_EQ(got, want);
+  }
+  const Tensor a = test::unwritten(stream(), {1, 1, 5, 4});
+  EXPECT_THROW(scale_loss_gradients(stream(), {{{a, a}}, a}), ShapeError);
+}
+
+TEST_P(DetectionLossTest, RowOrderAndPaddingDoNotMatter) {
   Head a{.n = 2, .nc = 3}, b{.n = 2, .nc = 3};
   for (Head* head : {&a, &b}) head->add(8, 8, 8), head->randomise(3);
   std::vector<float> sorted;
@@ -188,62 +307,72 @@ TEST(DetectionLoss, RowOrderAndPaddingDoNotMatter) {
   }
   sorted.insert(sorted.end(), {-1, 0, 0, 0, 0, 0});
   b.targets = sorted;
-  a.run();
-  b.run();
+  a.run(device());
+  b.run(device());
   EXPECT_EQ(a.loss, b.loss);
 }
 
-TEST(DetectionLoss, LargeLogitsAndTargetsOutsideStayFinite) {
+TEST_P(DetectionLossTest, LargeLogitsAndTargetsOutsideStayFinite) {
   Head head{.n = 1, .nc = 2};
   head.add(4, 4, 8);
   head.levels[0].cls[0] = 1e4f;
   head.levels[0].cls[1] = -1e4f;
   head.levels[0].box[3] = 300.0f;
   head.targets = {0, 1, -3, -3, 9, 9, 0, 0, 0.5f, 0.5f, 0, 0, 0, 0, 0.5f, 0.5f, 1e-4f, 5};
-  head.run();
+  head.run(device());
   for (const float v : head.loss) EXPECT_TRUE(std::isfinite(v));
   EXPECT_TRUE(std::isfinite(test::max_abs(head.levels[0].box_grad)));
 }
 
-TEST(DetectionLoss, NanShowsInTheResult) {
+TEST_P(DetectionLossTest, NanShowsInTheResult) {
   Head head{.n = 1, .nc = 2};
   head.add(4, 4, 8);
   head.targets = {0, 1, 0.5f, 0.5f, 0.5f, 0.5f};
   head.levels[0].cls[5] = std::nanf("");
-  head.run();
+  head.run(device());
   EXPECT_TRUE(std::isnan(head.loss[1]));
   head.levels[0].cls[5] = 0;
   for (float& v : head.levels[0].box) v = std::nanf("");
-  head.run();
+  head.run(device());
   EXPECT_TRUE(std::isnan(head.loss[0]));
 }
 
-TEST(DetectionLoss, RefusesWhatDoesNotFit) {
+TEST_P(DetectionLossTest, RefusesWhatDoesNotFit) {
   Head head{.n = 1, .nc = 2};
   head.add(4, 4, 8);
   head.targets = {0, 2, 0.5f, 0.5f, 0.5f, 0.5f};
-  EXPECT_THROW(head.run(), DataError);
+  if (device().is_cuda()) {  // the host does not see the rows of a device: the result says it
+    head.run(device());
+    for (const float v : head.loss) EXPECT_TRUE(std::isnan(v));
+  } else {
+    EXPECT_THROW(head.issue(stream()), DataError);
+  }
   head.targets[1] = 1;
-  EXPECT_THROW(head.run({0, 1}), ArgumentError);
-  Stream stream;
-  DetectionLossArgs args{.levels = head.views(), .reg_max = 8};
-  EXPECT_THROW(detection_loss(stream, args), ShapeError);
+  EXPECT_THROW(head.issue(stream(), {0, 1}), ArgumentError);
+  const Head::Maps in = head.maps(stream());
+  DetectionLossArgs args{.levels = in.levels, .reg_max = 8};
+  EXPECT_THROW(detection_loss(stream(), args), ShapeError);
   args.reg_max = 0;
-  EXPECT_THROW(detection_loss(stream, args), ShapeError);
-  EXPECT_THROW(detection_loss(stream, {}), ShapeError);
+  EXPECT_THROW(detection_loss(stream(), args), ShapeError);
+  EXPECT_THROW(detection_loss(stream(), {}), ShapeError);
 }
 
-TEST(Decode, ByHand) {
+TEST_P(DetectionLossTest, DecodesByHand) {
   Head head{.n = 1, .nc = 1, .reg_max = 1};
   head.add(1, 2, 8);
   head.levels[0].box = {0.5f, 0.5f, 1.5f, 0.5f, 1, 1, 1, 1};
-  std::vector<float> out(10, -7);
-  Stream stream;
-  decode_predictions(stream, {head.views(), 1, BoxFormat::kCentreSize, view(out, 1, 1, 2, 5)});
-  EXPECT_EQ(out, (std::vector<float>{8, 4, 16, 8, 0.5f, 12, 4, 16, 16, 0.5f}));
-  decode_predictions(stream, {head.views(), 1, BoxFormat::kCorners, view(out, 1, 1, 2, 5)});
-  EXPECT_EQ(out, (std::vector<float>{0, 0, 16, 8, 0.5f, 4, -4, 20, 12, 0.5f}));
-  EXPECT_THROW(decode_predictions(stream, {head.views(), 1, BoxFormat::kCorners, view(out, 1, 1, 1, 5)}), ShapeError);
+  const auto decoded = [&](BoxFormat format, Shape shape) {
+    return run_on(device(), [&](Stream& s) {
+      const Head::Maps in = head.maps(s);
+      const Tensor out = test::unwritten(s, shape);
+      decode_predictions(s, {in.levels, 1, format, out});
+      return out.to_host(s);
+    });
+  };
+  EXPECT_EQ(decoded(BoxFormat::kCentreSize, {1, 1, 2, 5}),
+            (std::vector<float>{8, 4, 16, 8, 0.5f, 12, 4, 16, 16, 0.5f}));
+  EXPECT_EQ(decoded(BoxFormat::kCorners, {1, 1, 2, 5}), (std::vector<float>{0, 0, 16, 8, 0.5f, 4, -4, 20, 12, 0.5f}));
+  EXPECT_THROW(decoded(BoxFormat::kCorners, {1, 1, 1, 5}), ShapeError);
 }
 
 // ---- golden
@@ -302,23 +431,26 @@ std::vector<float> golden_items(const nlohmann::json& c) {
 }
 
 /// Assignment and decoded boxes of a branch against the stored ones.
-void compare_assignment(const Tensors& t, const nlohmann::json& c, const std::string& branch, Head& head,
-                        AssignOptions options, bool exact) {
+void compare_assignment(Device device, const Tensors& t, const nlohmann::json& c, const std::string& branch,
+                        const Head& head, AssignOptions options, bool exact) {
   const std::string prefix = c["case"].get<std::string>() + "/" + branch;
   const auto fg = t.at(prefix + "fg_mask").integers(), gt = t.at(prefix + "target_gt_idx").integers();
   const int anchors = static_cast<int>(fg.size()) / head.n;
-  std::vector<std::uint8_t> foreground(fg.size());
-  std::vector<std::int32_t> index(fg.size());
-  std::vector<float> weight(fg.size()), decoded(fg.size() * (4 + head.nc));
-  DetectionAssignArgs args{.levels = head.views(), .reg_max = head.reg_max, .options = options};
-  args.targets = view(head.targets, 1, 1, static_cast<int>(head.targets.size() / 6), 6);
-  args.result.foreground = {foreground.data(), DType::kU8, head.n, 1, anchors, 1, 1};
-  args.result.gt_index = {index.data(), DType::kI32, head.n, 1, anchors, 1, 1};
-  args.result.weight = view(weight, head.n, 1, anchors, 1);
-  Stream stream;
-  detection_assign(stream, args);
-  decode_predictions(stream,
-                     {head.views(), head.reg_max, BoxFormat::kCorners, view(decoded, head.n, 1, anchors, 4 + head.nc)});
+  const auto all = run_on(device, [&](Stream& s) {
+    const Head::Maps in = head.maps(s);
+    const auto column = [&](DType type) { return Tensor::empty(s, {head.n, 1, anchors, 1}, type); };
+    const Tensor foreground = column(DType::kU8), index = column(DType::kI32), weight = column(DType::kF32);
+    const Tensor decoded = test::unwritten(s, {head.n, 1, anchors, 4 + head.nc}), table = table_of(s, head.targets);
+    DetectionAssignArgs args{.levels = in.levels, .reg_max = head.reg_max, .targets = table, .options = options};
+    args.result.foreground = foreground, args.result.gt_index = index, args.result.weight = weight;
+    detection_assign(s, args);
+    decode_predictions(s, {in.levels, head.reg_max, BoxFormat::kCorners, decoded});
+    std::vector<float> values;
+    for (const Tensor* r : {&foreground, &index, &weight, &decoded}) test::append(values, r->to_host(s));
+    return values;
+  });
+  const float *foreground = all.data(), *index = foreground + fg.size(), *weight = index + fg.size();
+  const float* decoded = weight + fg.size();
   const auto boxes = t.at(prefix + "pred_bboxes_px").floats();
   double box_error = 0;
   for (std::size_t i = 0; i < fg.size(); ++i) {
@@ -333,20 +465,20 @@ void compare_assignment(const Tensors& t, const nlohmann::json& c, const std::st
   EXPECT_TRUE(box_error <= 2e-5 * test::max_abs(boxes)) << prefix << box_error;
 }
 
-void check_single(const Tensors& t, const nlohmann::json& c) {
+void check_single(Device device, const Tensors& t, const nlohmann::json& c) {
   const std::string name = c["case"];
   SCOPED_TRACE(name);
   Head head = read_head(t, c, "");
   const AssignOptions options{c["topk"], c["topk2"]};
-  head.run(options, 2);
+  head.run(device, options);
   compare_vector(head.loss, t.at(name + "/loss_vector").floats(), "loss");
   compare_vector(head.items, golden_items(c), "items");
   compare_grads(t, name + "/", head);
-  compare_assignment(t, c, "", head, options, !c["tie_order_changes_fg"].get<bool>());
+  compare_assignment(device, t, c, "", head, options, !c["tie_order_changes_fg"].get<bool>());
 }
 
 /// Both branches weighted; the items reported are one2one's, or the sum in the older criterion.
-void check_end_to_end(const Tensors& t, const nlohmann::json& c) {
+void check_end_to_end(Device device, const Tensors& t, const nlohmann::json& c) {
   const std::string name = c["case"].get<std::string>() + "/epochs" + std::to_string(c["epochs"].get<int>()) +
                            "_epoch" + std::to_string(c["epoch"].get<int>()) + "/";
   SCOPED_TRACE(name);
@@ -355,27 +487,29 @@ void check_end_to_end(const Tensors& t, const nlohmann::json& c) {
     Head head = read_head(t, c, branch + "/");
     const AssignOptions options{c["topk_" + branch], c["topk2_" + branch]};
     const float weight = c["weight_" + branch];
-    head.run(options, 2, weight);
+    head.run(device, options, weight);
     const bool reported = branch == "o2o" || c["criterion"] == "E2EDetectLoss";
     for (int k = 0; k < 3; ++k) {
       loss[k] += weight * head.loss[k];
       items[k] += reported ? head.items[k] : 0.0f;
     }
     compare_grads(t, name + branch + "/", head);
-    compare_assignment(t, c, branch + "/", head, options, !c["tie_order_changes_fg"][branch].get<bool>());
+    compare_assignment(device, t, c, branch + "/", head, options, !c["tie_order_changes_fg"][branch].get<bool>());
   }
   compare_vector(loss, t.at(name + "loss_vector").floats(), "loss");
   compare_vector(items, golden_items(c), "items");
 }
 
-TEST(GoldenDetectionLoss, EveryCase) {
+TEST_P(DetectionLossTest, EveryGoldenCase) {
   BOXCAR_NEED_SHARED();
   const auto tensors = test::read_golden(test::shared("golden/loss/loss.safetensors"));
   const auto json = test::read_json(test::shared("golden/loss/loss.json"));
   for (const auto& c : json["cases"]) {
-    c["criterion"] == "detection" ? check_single(tensors, c) : check_end_to_end(tensors, c);
+    c["criterion"] == "detection" ? check_single(device(), tensors, c) : check_end_to_end(device(), tensors, c);
   }
 }
+
+INSTANTIATE_ON_BACKENDS(DetectionLossTest);
 
 }  // namespace
 }  // namespace boxcar::kernels

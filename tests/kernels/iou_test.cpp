@@ -5,8 +5,12 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "boxcar/kernels/loss/box_iou.h"
 #include "boxcar/kernels/loss/iou_math.h"
+#include "boxcar/runtime/base/error.h"
+#include "support/backends.h"
 #include "support/golden.h"
+#include "support/tensors.h"
 
 namespace boxcar::kernels {
 namespace {
@@ -86,6 +90,57 @@ TEST(Iou, GradientsMatchFiniteDifferences) {
     }
   }
 }
+
+class BoxIouTest : public test::BackendTest {};
+
+// Pairs as slices of wider tensors. A measure and its gradient are at most 100 operations on numbers below 4, each
+// rounded once or, contracted, not at all.
+TEST_P(BoxIouTest, ValuesAndGradientsAreTheFormulas) {
+  constexpr float kMost = 400 * 0x1p-24f;
+  for (const int rows : {0, 1, 37, 300}) {
+    auto a = test::random_values(4 * rows, 1), b = test::random_values(4 * rows, 2), dy = test::random_values(rows, 3);
+    if (rows > 1) dy[1] = 0.0f;
+    for (int r = 0; r < rows; ++r) {
+      for (auto* box : {&a, &b}) {  // sides of at least 1, so that slopes stay below 4
+        for (int k = 2; k < 4; ++k) (*box)[4 * r + k] = (*box)[4 * r + k - 2] + 2.5f + 0.5f * (*box)[4 * r + k];
+      }
+    }
+    for (const IouKind kind : {IouKind::kIou, IouKind::kGiou, IouKind::kDiou, IouKind::kCiou}) {
+      const auto got = test::run_on(device(), [&](Stream& s) {
+        const Shape boxes{1, 1, rows, 4}, numbers{1, 1, rows, 1};
+        const Tensor first = test::slice_of(s, boxes, a, DType::kF32, 1, 7), second = test::tensor_of(s, boxes, b);
+        const Tensor y = test::unwritten(s, numbers), da = test::unwritten(s, boxes), db = test::unwritten(s, boxes);
+        box_iou(s, {kind, first, second, y});
+        box_iou_backward(s, {kind, first, second, test::tensor_of(s, numbers, dy), da, {}});
+        box_iou_backward(s, {kind, first, second, test::tensor_of(s, numbers, dy), {}, db});
+        std::vector<float> all = y.to_host(s);
+        test::append(all, da.to_host(s));
+        test::append(all, db.to_host(s));
+        return all;
+      });
+      for (int r = 0; r < rows; ++r) {
+        const BoxF one{a[4 * r], a[4 * r + 1], a[4 * r + 2], a[4 * r + 3]};
+        const BoxF two{b[4 * r], b[4 * r + 1], b[4 * r + 2], b[4 * r + 3]};
+        EXPECT_LE(std::fabs(got[r] - iou(kind, one, two)), kMost);
+        const BoxF da = iou_gradient(kind, one, two, dy[r]), db = iou_gradient(kind, two, one, dy[r]);
+        const float want[] = {da.x1, da.y1, da.x2, da.y2, db.x1, db.y1, db.x2, db.y2};
+        for (int k = 0; k < 8; ++k) {
+          EXPECT_LE(std::fabs(got[rows + 4 * rows * (k / 4) + 4 * r + k % 4] - want[k]), 3 * kMost);
+        }
+      }
+    }
+  }
+}
+
+TEST_P(BoxIouTest, RefusesOtherShapes) {
+  const Tensor boxes = test::unwritten(stream(), {1, 1, 2, 4}), wide = test::unwritten(stream(), {1, 1, 2, 5});
+  const Tensor y = test::unwritten(stream(), {1, 1, 2, 1});
+  EXPECT_THROW(box_iou(stream(), {IouKind::kIou, boxes, wide, y}), ShapeError);
+  EXPECT_THROW(box_iou(stream(), {IouKind::kIou, boxes, boxes, boxes}), ShapeError);
+  EXPECT_THROW(box_iou_backward(stream(), {IouKind::kIou, boxes, boxes, y, wide, {}}), ShapeError);
+}
+
+INSTANTIATE_ON_BACKENDS(BoxIouTest);
 
 struct GoldenIou : testing::Test {
   void SetUp() override {

@@ -7,7 +7,9 @@
 #include <nlohmann/json.hpp>
 
 #include "boxcar/runtime/base/error.h"
+#include "support/backends.h"
 #include "support/golden.h"
+#include "support/tensors.h"
 
 namespace boxcar::kernels {
 namespace {
@@ -21,13 +23,15 @@ Tensor predictions_of(Stream& stream, const Rows& rows, int width) {
   return Tensor::from(stream, {1, 1, static_cast<int>(rows.size()), width}, values);
 }
 
-std::vector<Detection> nms_of(const Rows& rows, const NmsOptions& options) {
-  Stream stream;
-  const Tensor p = predictions_of(stream, rows, static_cast<int>(rows.at(0).size()));
-  return non_max_suppression(stream, p, options).at(0);
-}
+class Nms : public test::BackendTest {
+ protected:
+  std::vector<Detection> nms_of(const Rows& rows, const NmsOptions& options) {
+    const Tensor p = predictions_of(stream(), rows, static_cast<int>(rows.at(0).size()));
+    return non_max_suppression(stream(), p, options).at(0);
+  }
+};
 
-TEST(Nms, KeepsTheBestOfOverlappingBoxes) {
+TEST_P(Nms, KeepsTheBestOfOverlappingBoxes) {
   const auto out = nms_of({{50, 50, 20, 20, 0.6f}, {51, 50, 20, 20, 0.9f}, {90, 50, 20, 20, 0.3f}}, {});
   ASSERT_EQ(out.size(), 2u);
   EXPECT_EQ(out[0].anchor, 1);
@@ -36,13 +40,13 @@ TEST(Nms, KeepsTheBestOfOverlappingBoxes) {
   EXPECT_EQ(out[1].anchor, 2);
 }
 
-TEST(Nms, ClassesAreApartUnlessAgnostic) {
+TEST_P(Nms, ClassesAreApartUnlessAgnostic) {
   const Rows rows{{50, 50, 20, 20, 0.9f, 0.1f}, {50, 50, 20, 20, 0.1f, 0.8f}};
   EXPECT_EQ(nms_of(rows, {}).size(), 2u);
   EXPECT_EQ(nms_of(rows, {.agnostic = true}).size(), 1u);
 }
 
-TEST(Nms, MultiLabelGivesEveryClassAboveConf) {
+TEST_P(Nms, MultiLabelGivesEveryClassAboveConf) {
   const Rows rows{{50, 50, 20, 20, 0.9f, 0.5f, 0.25f}};
   const auto out = nms_of(rows, {.multi_label = true});
   ASSERT_EQ(out.size(), 2u);  // 0.25 is not above 0.25
@@ -51,56 +55,51 @@ TEST(Nms, MultiLabelGivesEveryClassAboveConf) {
   EXPECT_TRUE(nms_of(rows, {.classes = {1}}).empty());  // the best class decides first
 }
 
-TEST(Nms, EqualScoresKeepTheOrderOfAnchors) {
+TEST_P(Nms, EqualScoresKeepTheOrderOfAnchors) {
   const auto out = nms_of({{10, 10, 4, 4, 0.5f}, {50, 50, 4, 4, 0.5f}, {30, 30, 4, 4, 0.5f}}, {.max_det = 2});
   ASSERT_EQ(out.size(), 2u);
   EXPECT_EQ(out[0].anchor, 0);
   EXPECT_EQ(out[1].anchor, 1);
 }
 
-TEST(Nms, ZeroAreaBoxesSuppressNothing) {
+TEST_P(Nms, ZeroAreaBoxesSuppressNothing) {
   EXPECT_EQ(nms_of({{50, 50, 0, 0, 0.9f}, {50, 50, 0, 0, 0.8f}}, {.iou = 0}).size(), 2u);
 }
 
-TEST(Nms, NotANumberIsHarmless) {
+TEST_P(Nms, NotANumberIsHarmless) {
   const float nan = std::numeric_limits<float>::quiet_NaN(), inf = std::numeric_limits<float>::infinity();
   EXPECT_TRUE(nms_of({{50, 50, 20, 20, nan}}, {}).empty());
   EXPECT_EQ(nms_of({{nan, 50, 20, 20, 0.9f}, {50, inf, 20, inf, 0.8f}, {50, 50, 20, 20, 0.7f}}, {}).size(), 3u);
 }
 
 /// Boxes wider than the class shift: classes then do meet, as they do in one list.
-TEST(Nms, HugeBoxesMeetAcrossClasses) {
+TEST_P(Nms, HugeBoxesMeetAcrossClasses) {
   const Rows rows{{0, 0, 1e6f, 1e6f, 0.9f, 0.0f}, {0, 0, 1e6f, 1e6f, 0.0f, 0.8f}};
   EXPECT_EQ(nms_of(rows, {}).size(), 1u);
 }
 
-TEST(Nms, ReadsRowsWithAStride) {
-  Stream stream;
-  const Tensor wide = Tensor::from(stream, {1, 1, 2, 7}, {10, 10, 4, 4, .9f, -1, -1, 50, 50, 4, 4, .8f, -1, -1});
-  const auto out = non_max_suppression(stream, wide.view().channels(0, 5), {});
+TEST_P(Nms, ReadsRowsWithAStride) {
+  const Tensor wide = Tensor::from(stream(), {1, 1, 2, 7}, {10, 10, 4, 4, .9f, -1, -1, 50, 50, 4, 4, .8f, -1, -1});
+  const auto out = non_max_suppression(stream(), wide.view().channels(0, 5), {});
   ASSERT_EQ(out[0].size(), 2u);
   EXPECT_FLOAT_EQ(out[0][1].x1, 48);
 }
 
-TEST(Nms, EmptyInputs) {
-  Stream stream;
+TEST_P(Nms, EmptyInputs) {
   float unused = 0;
-  EXPECT_TRUE(non_max_suppression(stream, {&unused, DType::kF32, 0, 1, 5, 6, 6}, {}).empty());
-  EXPECT_TRUE(non_max_suppression(stream, {&unused, DType::kF32, 1, 1, 0, 6, 6}, {}).at(0).empty());
-  EXPECT_TRUE(select_end_to_end(stream, {&unused, DType::kF32, 1, 1, 0, 6, 6}, {}).at(0).empty());
+  EXPECT_TRUE(non_max_suppression(stream(), {&unused, DType::kF32, 0, 1, 5, 6, 6}, {}).empty());
+  EXPECT_TRUE(non_max_suppression(stream(), {&unused, DType::kF32, 1, 1, 0, 6, 6}, {}).at(0).empty());
 }
 
-TEST(Nms, RefusesBadInput) {
-  Stream stream;
-  const Tensor good = Tensor::zeros(stream, {1, 1, 3, 6});
-  EXPECT_THROW(non_max_suppression(stream, Tensor::zeros(stream, {1, 1, 3, 4}), {}), ShapeError);
-  EXPECT_THROW(non_max_suppression(stream, Tensor::zeros(stream, {1, 3, 1, 6}), {}), ShapeError);
-  EXPECT_THROW(non_max_suppression(stream, Tensor::zeros(stream, {1, 1, 3, 6}, DType::kBF16), {}), ShapeError);
-  EXPECT_THROW(non_max_suppression(stream, good, {.conf = std::nanf("")}), ArgumentError);
-  EXPECT_THROW(non_max_suppression(stream, good, {.iou = 1.5f}), ArgumentError);
-  EXPECT_THROW(non_max_suppression(stream, good, {.max_det = 0}), ArgumentError);
-  EXPECT_THROW(non_max_suppression(stream, good, {.max_nms = -1}), ArgumentError);
-  EXPECT_THROW(select_end_to_end(stream, good, {.candidates = 0}), ArgumentError);
+TEST_P(Nms, RefusesBadInput) {
+  const Tensor good = Tensor::zeros(stream(), {1, 1, 3, 6});
+  EXPECT_THROW(non_max_suppression(stream(), Tensor::zeros(stream(), {1, 1, 3, 4}), {}), ShapeError);
+  EXPECT_THROW(non_max_suppression(stream(), Tensor::zeros(stream(), {1, 3, 1, 6}), {}), ShapeError);
+  EXPECT_THROW(non_max_suppression(stream(), Tensor::zeros(stream(), {1, 1, 3, 6}, DType::kBF16), {}), ShapeError);
+  EXPECT_THROW(non_max_suppression(stream(), good, {.conf = std::nanf("")}), ArgumentError);
+  EXPECT_THROW(non_max_suppression(stream(), good, {.iou = 1.5f}), ArgumentError);
+  EXPECT_THROW(non_max_suppression(stream(), good, {.max_det = 0}), ArgumentError);
+  EXPECT_THROW(non_max_suppression(stream(), good, {.max_nms = -1}), ArgumentError);
 }
 
 NmsOptions options_from(const nlohmann::json& o) {
@@ -124,13 +123,13 @@ void expect_rows(const std::vector<Detection>& got, const float* want, double to
   }
 }
 
-TEST(Nms, GoldenCases) {
+TEST_P(Nms, GoldenCases) {
   BOXCAR_NEED_SHARED();
   const auto tensors = test::read_golden(test::shared("golden/metrics/nms.safetensors"));
   const auto cases = test::read_json(test::shared("golden/metrics/nms.json"))["cases"];
   ASSERT_EQ(cases.size(), 42u);
-  for (const int threads : {1, 3}) {
-    Stream stream(Device::cpu(), {.threads = threads});
+  for (const int threads : device().is_cuda() ? std::vector{0} : std::vector{1, 3}) {
+    Stream stream(device(), {.threads = threads});
     for (const auto& c : cases) {
       SCOPED_TRACE(c["pred"].get<std::string>() + ", " + c["name"].get<std::string>());
       const auto& p = tensors.at(c["pred"]);
@@ -148,6 +147,85 @@ TEST(Nms, GoldenCases) {
       }
     }
   }
+}
+
+struct Case {
+  const char* name;
+  int images, anchors, nc;
+  NmsOptions options;
+};
+
+// Boxes in clusters, scores of few different values: many ties, many suppressed. Some numbers are NaN or infinite.
+std::vector<float> crowded_predictions(const Case& c) {
+  const std::int64_t rows = std::int64_t{c.images} * c.anchors;
+  const std::vector<float> random = test::random_values(rows * (4 + c.nc), 1);
+  std::vector<float> values;
+  for (std::int64_t i = 0; i < rows * (4 + c.nc); ++i) {
+    const auto column = i % (4 + c.nc);
+    const float unit = (random[i] + 3) / 6;
+    values.push_back(column < 2   ? std::floor(unit * 4) * 60 + random[i]
+                     : column < 4 ? 20 + 20 * unit
+                                  : std::floor(unit * 16) / 16);
+  }
+  const std::int64_t width = 4 + c.nc;
+  values[3 * width + 4] = std::numeric_limits<float>::quiet_NaN();
+  values[5 * width + 3 + c.nc] = std::numeric_limits<float>::quiet_NaN();
+  values[7 * width] = std::numeric_limits<float>::quiet_NaN();
+  values[9 * width + 2] = std::numeric_limits<float>::infinity();
+  return values;
+}
+
+std::vector<float> flat(const Detections& images) {
+  std::vector<float> out;
+  for (const auto& image : images) {
+    out.push_back(static_cast<float>(image.size()));
+    for (const Detection& d : image) {
+      for (const float v : {d.x1, d.y1, d.x2, d.y2, d.score}) out.push_back(v);
+      out.push_back(static_cast<float>(d.cls));
+      out.push_back(static_cast<float>(d.anchor));
+    }
+  }
+  return out;
+}
+
+// Boxes and order of CUDA are the CPU's, to the bit.
+TEST_P(Nms, OfCrowdedImagesEqualsTheCpu) {
+  const Case cases[] = {
+      {"single", 2, 90, 3, {.conf = 0.3f, .iou = 0.5f}},
+      {"one class", 1, 40, 1, {.conf = 0.1f, .iou = 0.4f}},
+      {"wide", 1, 30, 70, {.conf = 0.5f}},
+      {"multi", 2, 40, 5, {.conf = 0.2f, .multi_label = true}},
+      {"multi, agnostic", 1, 40, 5, {.conf = 0.2f, .iou = 0.3f, .multi_label = true, .agnostic = true}},
+      {"chosen classes", 1, 50, 4, {.conf = 0.0f, .multi_label = true, .classes = {1, 3, 9}}},
+      {"single, classes", 1, 50, 4, {.conf = 0.0f, .classes = {2}}},
+      {"few enter", 2, 60, 4, {.conf = 0.1f, .iou = 0.9f, .multi_label = true, .max_nms = 50}},
+      {"few enter, single", 2, 90, 4, {.conf = 0.1f, .iou = 0.9f, .max_nms = 17}},
+      {"few come out", 1, 60, 3, {.conf = 0.1f, .iou = 0.9f, .max_det = 7}},
+      {"none", 2, 20, 3, {.conf = 1.0f}},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    const std::vector<float> values = crowded_predictions(c);
+    const auto boxes = [&](Stream& s) {
+      const Tensor p = test::slice_of(s, {c.images, 1, c.anchors, 4 + c.nc}, values, DType::kF32, 1, 6 + c.nc);
+      return flat(non_max_suppression(s, p, c.options));
+    };
+    const std::vector<float> got = test::run_on(device(), boxes), want = test::run_on(Device::cpu(), boxes);
+    ASSERT_EQ(got.size(), want.size());
+    for (std::size_t i = 0; i < want.size(); ++i) {
+      ASSERT_TRUE(got[i] == want[i] || (std::isnan(got[i]) && std::isnan(want[i])))
+          << i << ' ' << got[i] << ' ' << want[i];
+    }
+  }
+}
+
+INSTANTIATE_ON_BACKENDS(Nms);
+
+TEST(EndToEnd, EmptyAndBadInput) {
+  Stream stream;
+  float unused = 0;
+  EXPECT_TRUE(select_end_to_end(stream, {&unused, DType::kF32, 1, 1, 0, 6, 6}, {}).at(0).empty());
+  EXPECT_THROW(select_end_to_end(stream, Tensor::zeros(stream, {1, 1, 3, 6}), {.candidates = 0}), ArgumentError);
 }
 
 TEST(EndToEnd, GoldenCases) {

@@ -9,9 +9,15 @@
 
 #include "boxcar/kernels/render/hsv_tables.h"
 #include "boxcar/kernels/render/render_math.h"
+#include "boxcar/kernels/render/render_plain.h"
+#include "boxcar/kernels/render/render_table.h"
 #include "boxcar/kernels/render/to_float.h"
 #include "boxcar/runtime/base/error.h"
+#include "boxcar/runtime/device/graph.h"
+#include "kernels/render_support.h"
+#include "support/backends.h"
 #include "support/golden.h"
+#include "support/tensors.h"
 
 namespace boxcar::kernels {
 namespace {
@@ -38,12 +44,14 @@ RenderPlan copy_plan(int h, int w) {
   return plan;
 }
 
-Bytes run(const RenderPlan& plan, const std::vector<SourceImage>& images, int threads = 1) {
-  Stream stream(Device::cpu(), {threads});
-  const Tensor out = Tensor::empty(stream, {1, plan.height, plan.width, 3}, DType::kU8);
-  render(stream, {{&plan, 1}, images, out});
-  return {out.as<std::uint8_t>(), out.as<std::uint8_t>() + out.count()};
-}
+class RenderTest : public test::BackendTest {
+ protected:
+  Bytes run(const RenderPlan& plan, const std::vector<SourceImage>& images) {
+    const std::vector<float> out = rendered(stream(), {&plan, 1}, images);
+    return {out.begin(), out.end()};
+  }
+};
+using RenderGolden = RenderTest;
 
 struct Difference {
   int worst = 0;
@@ -73,7 +81,7 @@ void set_inverse(Picture& p, const std::vector<double>& m) {
   }
 }
 
-TEST(Render, ShowsOneImageInRgb) {
+TEST_P(RenderTest, ShowsOneImageInRgb) {
   const Bytes image{1, 2, 3, 4, 5, 6};
   RenderPlan plan = copy_plan(1, 2);
   plan.bgr = false;
@@ -82,7 +90,7 @@ TEST(Render, ShowsOneImageInRgb) {
   EXPECT_EQ(run(plan, {source_of(image, 1, 2)}), (Bytes{6, 5, 4, 3, 2, 1}));
 }
 
-TEST(Render, BlendsBorderAndSeamBetweenImages) {
+TEST_P(RenderTest, BlendsBorderAndSeamBetweenImages) {
   // Two grey images side by side on a canvas, looked at half a pixel to the right.
   const Bytes left(3, 10), right(3, 21);
   RenderPlan plan = copy_plan(1, 3);
@@ -94,7 +102,7 @@ TEST(Render, BlendsBorderAndSeamBetweenImages) {
   EXPECT_EQ(run(plan, {source_of(left, 1, 1), source_of(right, 1, 1)}), (Bytes{16, 16, 16, 68, 68, 68, 114, 114, 114}));
 }
 
-TEST(Render, LaterTilesCoverEarlierOnes) {
+TEST_P(RenderTest, LaterTilesCoverEarlierOnes) {
   const Bytes a(12, 10), b(3, 20);
   RenderPlan plan = copy_plan(1, 4);
   plan.picture.tile_count = 2;
@@ -104,7 +112,7 @@ TEST(Render, LaterTilesCoverEarlierOnes) {
             (Bytes{10, 10, 10, 10, 10, 10, 20, 20, 20, 10, 10, 10}));
 }
 
-TEST(Render, PolesAndFarPointsShowTheFill) {
+TEST_P(RenderTest, PolesAndFarPointsShowTheFill) {
   const Bytes image(3 * 16, 7);
   RenderPlan plan = copy_plan(4, 4);
   plan.picture.perspective = true;
@@ -115,7 +123,7 @@ TEST(Render, PolesAndFarPointsShowTheFill) {
   }
 }
 
-TEST(Render, RefusesWhatDoesNotFit) {
+TEST_P(RenderTest, RefusesWhatDoesNotFit) {
   const Bytes image(3 * 16);
   const std::vector<SourceImage> images{source_of(image, 4, 4)};
   const auto refused = [&](auto&& change) {
@@ -129,17 +137,107 @@ TEST(Render, RefusesWhatDoesNotFit) {
   refused([](RenderPlan& p) { p.picture.tiles[0].x2 = 5; });
   refused([](RenderPlan& p) { p.picture.tiles[0].dy = 1; });
   refused([](RenderPlan& p) { p.picture.tiles[0] = {0, -1, 0, 2, 2, -1, 0}; });
-  const std::vector<SourceImage> too_large{{image.data(), 30000, 30000}};
-  EXPECT_THROW(run(copy_plan(4, 4), too_large), ShapeError);
-  Stream stream;
   const RenderPlan plan = copy_plan(4, 4);
-  const Tensor small = Tensor::empty(stream, {1, 4, 3, 3}, DType::kU8), floats = Tensor::empty(stream, {1, 4, 4, 3});
-  EXPECT_THROW(render(stream, {{&plan, 1}, images, small}), ShapeError);
-  EXPECT_THROW(render(stream, {{&plan, 1}, images, floats}), ShapeError);
-  EXPECT_THROW(render(stream, {{}, images, floats}), ShapeError);
+  const std::span<const RenderPlan> one{&plan, 1};
+  const Tensor small = Tensor::empty(stream(), {1, 4, 3, 3}, DType::kU8);
+  const Tensor right = Tensor::empty(stream(), {1, 4, 4, 3}, DType::kU8);
+  const Tensor whole = Tensor::empty(stream(), {1, 4, 4, 3}, DType::kI32);
+  const Tensor grey = Tensor::empty(stream(), {1, 4, 4, 1}, DType::kU8);
+  EXPECT_THROW(RenderInput(stream(), one, images, small), ShapeError);
+  EXPECT_THROW(render(stream(), {one, images, whole}), ShapeError);
+  EXPECT_THROW(render(stream(), {one, images, grey}), ShapeError);
+  EXPECT_THROW(render(stream(), {{}, images, right}), ShapeError);
+  std::vector<std::byte> table(render_table_bytes({one, images, right}));
+  const std::vector<SourceImage> too_large{{image.data(), 30000, 30000}};
+  EXPECT_THROW(write_render_table({one, too_large, right}, table), ShapeError);
+  EXPECT_THROW(write_render_table({one, images, right}, std::span(table).first(table.size() - 1)), ShapeError);
+  EXPECT_NO_THROW(write_render_table({one, images, right}, table));
 }
 
-TEST(RenderGolden, Affine) {
+// The formula pixel by pixel, on the CPU.
+std::vector<float> plainly_rendered(std::span<const RenderPlan> plans, const Images& images, DType dtype) {
+  Stream stream;
+  const Tensor out = Tensor::empty(stream, {int(plans.size()), plans[0].height, plans[0].width, 3}, DType::kU8);
+  cpu::plain::render(stream, {plans, images.views, out});
+  if (dtype == DType::kU8) return out.to_host(stream);
+  const Tensor floats = Tensor::empty(stream, out.shape(), dtype);
+  images_to_float(stream, {out, floats});
+  return floats.to_host(stream);
+}
+
+TEST_P(RenderTest, EqualsThePlainLoopOnAnyPlan) {
+  const Images images = some_images();
+  Random random(11);
+  const DType dtypes[] = {DType::kU8, DType::kF32, DType::kBF16};
+  for (int round = 0; round < 45; ++round) {
+    // Widths of a row and a row's end of every alignment, less and more than a warp.
+    const int width = round % 3 == 0 ? 4 * (1 + int(random.below(20))) : 1 + int(random.below(80));
+    const int height = 1 + int(random.below(40));
+    const DType dtype = dtypes[round % 3 == 0 ? round / 3 % 3 : round % 3];
+    const std::vector<RenderPlan> plans{any_plan(height, width, images, random),
+                                        any_plan(height, width, images, random)};
+    const auto got = test::run_on(device(), [&](Stream& s) { return rendered(s, plans, images.views, dtype); });
+    ASSERT_EQ(got, plainly_rendered(plans, images, dtype)) << round;
+  }
+}
+
+TEST_P(RenderTest, WritesIntoAnyPartOfATensor) {
+  const Images images = some_images();
+  Random random(5);
+  for (const int width : {33, 36}) {
+    const std::vector<RenderPlan> plan{any_plan(5, width, images, random)};
+    const int pixels = 5 * width;
+    const auto got = test::run_on(device(), [&](Stream& s) {
+      // From the third pixel on: byte 6 is no multiple of four.
+      const Tensor all = Tensor::empty(s, {1, 1, pixels + 3, 3}, DType::kU8);
+      s.fill(all.view().data, 0xCD, std::size_t(all.count()));
+      const TensorView out{all.as<std::uint8_t>() + 6, DType::kU8, 1, 5, width, 3, 3};
+      const RenderInput input(s, plan, images.views, out);
+      render(s, input.args());
+      return all.to_host(s);
+    });
+    std::vector<float> want(6, 0xCD);
+    test::append(want, plainly_rendered(plan, images, DType::kU8));
+    want.resize(want.size() + 3, 0xCD);
+    EXPECT_EQ(got, want);
+  }
+}
+
+TEST_P(RenderTest, NothingToRender) {
+  for (const DType dtype : {DType::kU8, DType::kF32}) {
+    EXPECT_TRUE(rendered(stream(), {}, {}, dtype).empty());
+    for (const auto& [height, width] : {std::pair(0, 5), std::pair(5, 0)}) {
+      RenderPlan plan;
+      plan.height = height;
+      plan.width = width;
+      EXPECT_TRUE(rendered(stream(), {&plan, 1}, {}, dtype).empty());
+    }
+  }
+}
+
+TEST_P(RenderTest, ARecordedBatchShowsThePlansOfTheTable) {
+  if (!device().is_cuda()) GTEST_SKIP() << "the CPU records nothing";
+  const Images images = some_images();
+  Random random(2);
+  const std::vector<RenderPlan> first{any_plan(9, 40, images, random), any_plan(9, 40, images, random)};
+  const std::vector<RenderPlan> second{any_plan(9, 40, images, random), any_plan(9, 40, images, random)};
+  const Tensor out = Tensor::empty(stream(), {2, 9, 40, 3}, DType::kU8);
+  RenderInput input(stream(), first, images.views, out);
+  stream().synchronize();
+  stream().begin_capture();
+  render(stream(), input.args());
+  Graph graph = stream().end_capture();
+  EXPECT_EQ(graph.kernels(), 1);
+  graph.launch(stream());
+  EXPECT_EQ(out.to_host(stream()), plainly_rendered(first, images, DType::kU8));
+  input.replace(stream(), second);
+  graph.launch(stream());
+  EXPECT_EQ(out.to_host(stream()), plainly_rendered(second, images, DType::kU8));
+}
+
+INSTANTIATE_ON_BACKENDS(RenderTest);
+
+TEST_P(RenderGolden, Affine) {
   BOXCAR_NEED_SHARED();
   const auto tensors = test::read_golden(test::shared("golden/data/affine.safetensors"));
   const auto cases = test::read_json(test::shared("golden/data/affine.json"))["cases"];
@@ -160,7 +258,7 @@ TEST(RenderGolden, Affine) {
   }
 }
 
-TEST(RenderGolden, HsvTablesAndColours) {
+TEST_P(RenderGolden, HsvTablesAndColours) {
   BOXCAR_NEED_SHARED();
   const auto tensors = test::read_golden(test::shared("golden/data/hsv.safetensors"));
   const auto cases = test::read_json(test::shared("golden/data/hsv.json"))["cases"];
@@ -185,7 +283,7 @@ TEST(RenderGolden, HsvTablesAndColours) {
   }
 }
 
-TEST(RenderGolden, BgrToHsvIsExact) {
+TEST(HsvGolden, BgrToHsvIsExact) {
   BOXCAR_NEED_SHARED();
   const auto tensors = test::read_golden(test::shared("golden/data/hsv.safetensors"));
   const Bytes grid = bytes_of(tensors.at("grid")), want = bytes_of(tensors.at("grid_hsv"));
@@ -195,7 +293,7 @@ TEST(RenderGolden, BgrToHsvIsExact) {
   }
 }
 
-TEST(RenderGolden, MixupFlipsAndCutmix) {
+TEST_P(RenderGolden, MixupFlipsAndCutmix) {
   BOXCAR_NEED_SHARED();
   const auto tensors = test::read_golden(test::shared("golden/data/mix.safetensors"));
   const auto json = test::read_json(test::shared("golden/data/mix.json"));
@@ -225,6 +323,8 @@ TEST(RenderGolden, MixupFlipsAndCutmix) {
   mirror.flip_horizontal = true;
   EXPECT_EQ(run(mirror, {source_of(flip, h, w)}), bytes_of(tensors.at("flip_horizontal")));
 }
+
+INSTANTIATE_ON_BACKENDS(RenderGolden);
 
 TEST(ImagesToFloat, DividesBy255) {
   Stream stream;

@@ -6,6 +6,7 @@
 #include "boxcar/nn/autograd/ops/ops.h"
 #include "boxcar/nn/criterion/criterion.h"
 #include "boxcar/runtime/base/error.h"
+#include "support/backends.h"
 #include "support/golden.h"
 #include "support/tensors.h"
 
@@ -53,8 +54,8 @@ struct Outcome {
   std::vector<std::vector<float>> grads;  // of each map
 };
 
-Outcome run(DetectionCriterion&& criterion, const Case& c) {
-  Stream stream;
+Outcome run(DetectionCriterion&& criterion, const Case& c, Device device = Device::cpu(), float gradient = 1.0f) {
+  Stream stream(device);
   Context context(stream);
   criterion.set_settings(c.settings);
   Outputs outputs;
@@ -66,7 +67,7 @@ Outcome run(DetectionCriterion&& criterion, const Case& c) {
   const Loss loss = criterion(context, outputs, batch);
   Outcome outcome{loss.total.to_host()[0], {}, {}};
   for (const Value& item : loss.items) outcome.items.push_back(item.to_host()[0]);
-  loss.total.add_grad(stream, Tensor::from(stream, {}, {1.0f}), nn::Own::kExclusive);
+  loss.total.add_grad(stream, Tensor::from(stream, {}, {gradient}), nn::Own::kExclusive);
   context.backward();
   for (const Value& map : outputs) {
     outcome.grads.push_back(map.grad().empty() ? std::vector<float>(map.shape().count())
@@ -114,6 +115,22 @@ TEST(DetectionCriterion, TermsByOpsEqualTheKernel) {
     expect_same(run(ByOps(), c), run(DetectionCriterion(), c));
     c.targets.clear();
     expect_same(run(ByOps(), c), run(DetectionCriterion(), c));
+  }
+}
+
+// What the loss is part of may ask for any multiple of its gradient.
+TEST(DetectionCriterion, TheSameOnEveryDeviceForAnyGradientOfTheTotal) {
+  Case c = random_case(16);
+  c.settings.class_weights = {0.5f, 2.0f, 1.0f};
+  const Outcome whole = run(DetectionCriterion(), c);
+  for (const Device device : test::devices()) {
+    expect_same(run(DetectionCriterion(), c, device), whole);
+    Outcome half = run(DetectionCriterion(), c, device, 0.5f);
+    EXPECT_EQ(half.total, run(DetectionCriterion(), c, device).total);
+    for (auto& grads : half.grads) {
+      for (float& g : grads) g *= 2.0f;
+    }
+    expect_same(half, whole);
   }
 }
 

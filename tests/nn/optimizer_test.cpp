@@ -9,7 +9,9 @@
 #include "boxcar/nn/optim/ema.h"
 #include "boxcar/nn/optim/loss_scaler.h"
 #include "boxcar/runtime/base/error.h"
+#include "support/backends.h"
 #include "support/golden.h"
+#include "support/tensors.h"
 
 namespace boxcar::nn {
 namespace {
@@ -71,45 +73,52 @@ void check_groups(const Optimizer& optimizer, const nlohmann::json& c) {
   }
 }
 
-void check_case(const Tensors& t, const nlohmann::json& c, int threads) {
+Tensor flat(Stream& stream, const std::vector<float>& values) {
+  return test::tensor_of(stream, {1, 1, 1, static_cast<int>(values.size())}, values);
+}
+
+void check_case(Stream& stream, const Tensors& t, const nlohmann::json& c) {
   const std::string name = c["optimizer"].get<std::string>() + c["variant"].get<std::string>();
-  SCOPED_TRACE(name + " threads " + std::to_string(threads));
+  SCOPED_TRACE(name);
   const bool clipped = c["variant"] == "_clipped";
   const Arena arena(t, "param0/");
-  Stream stream(Device::cpu(), {.threads = threads});
   Optimizer optimizer(
       stream, {parse_optimizer(c["optimizer"].get<std::string>()), c["lr"], c["momentum"], c["decay"], "model.3."},
       arena.params, arena.count);
   check_groups(optimizer, c);
-  auto values = arena.load(t, "param0/");
+  const Tensor values = flat(stream, arena.load(t, "param0/"));
   // MuSGD as the reference runs it has Newton-Schulz in bf16; ours is the exact one.
   const double tolerance = name == "MuSGD" ? 5e-4 : 1e-6;
   for (int step = 1; step <= 6; ++step) {
-    const auto grads = arena.load(t, "grad" + std::to_string(step - 1) + "/");
-    StepBuffers buffers{values.data(), grads.data()};
+    const Tensor grads = flat(stream, arena.load(t, "grad" + std::to_string(step - 1) + "/"));
+    StepBuffers buffers{values.as(), grads.as()};
+    optimizer.begin_step(stream, {.max_norm = clipped ? 10.0 : 0.0});
     if (clipped) {
-      buffers.norm = optimizer.measure(stream, grads.data(), 10.0);
+      buffers.norm = optimizer.measure(stream, grads.as());
       const double want = c["groups"][0]["grad_norm_before_clip"][step - 1];
       EXPECT_NEAR(optimizer.read_norm(stream).norm, want, 1e-6 * want);
     }
     optimizer.step(stream, buffers);
     const std::string prefix = name + "/step" + std::to_string(step) + "/";
     if (!t.count(prefix + arena.params[0].name)) continue;
+    const auto stepped = values.to_host(stream);
     for (const OptimParam& p : arena.params) {
-      const double error = test::max_difference(arena.get(values, p), t.at(prefix + p.name).floats());
+      const double error = test::max_difference(arena.get(stepped, p), t.at(prefix + p.name).floats());
       EXPECT_TRUE(error <= tolerance) << prefix << p.name << ": " << error;
     }
   }
 }
 
-TEST(GoldenOptimizer, EveryCase) {
+class GoldenOptimizer : public test::BackendTest {};
+
+TEST_P(GoldenOptimizer, EveryCase) {
   BOXCAR_NEED_SHARED();
   const auto t = test::read_golden(test::shared("golden/loss/optim.safetensors"));
   const auto json = test::read_json(test::shared("golden/loss/optim.json"));
-  for (const auto& c : json["cases"]) {
-    for (const int threads : {1, 2}) check_case(t, c, threads);
-  }
+  for (const auto& c : json["cases"]) check_case(stream(), t, c);
 }
+
+INSTANTIATE_ON_BACKENDS(GoldenOptimizer);
 
 TEST(GoldenEma, Trace) {
   BOXCAR_NEED_SHARED();
@@ -118,6 +127,7 @@ TEST(GoldenEma, Trace) {
   const Arena arena(t, "ema/model1/");
   EmaDecay decay;
   Stream stream;
+  Optimizer optimizer(stream, {OptimizerType::kSgd, 0.1, 0.9, 0.0, ""}, {}, 0, arena.count);
   // The average starts as a copy of the model: the start of the optimizer cases, with fresh batch norms.
   std::vector<float> average(static_cast<std::size_t>(arena.count), 0.0f);
   for (const OptimParam& p : arena.params) {
@@ -128,9 +138,9 @@ TEST(GoldenEma, Trace) {
   }
   for (int n = 1; n <= 6; ++n) {
     EXPECT_NEAR(EmaDecay::at(n), json["decay_at_update_1_to_6"][n - 1].get<double>(), 1e-12);
-    const auto model = arena.load(t, "ema/model" + std::to_string(n) + "/");
-    const kernels::FlatRange all{0, arena.count};
-    kernels::ema_update(stream, {average.data(), model.data(), {&all, 1}, float(decay.next_weight())});
+    auto model = arena.load(t, "ema/model" + std::to_string(n) + "/");
+    optimizer.begin_step(stream, {.average_weight = float(decay.next_weight())});
+    optimizer.step(stream, {.values = model.data(), .averages = average.data()});
     for (const OptimParam& p : arena.params) {
       const auto want = t.at("ema/ema" + std::to_string(n) + "/" + p.name).floats();
       EXPECT_TRUE(test::max_difference(arena.get(average, p), want) <= 1e-6 * std::max(1.0, test::max_abs(want)))
@@ -139,43 +149,50 @@ TEST(GoldenEma, Trace) {
   }
 }
 
-/// Loss scaling, a step that is skipped, and the average beside it.
-TEST(GoldenLossScaler, Traces) {
+class GoldenLossScaler : public test::BackendTest {};
+
+/// Loss scaling, a step that is skipped on the device, and the average beside it.
+TEST_P(GoldenLossScaler, Traces) {
   BOXCAR_NEED_SHARED();
   const auto json = test::read_json(test::shared("golden/loss/schedule.json"));
   for (const auto& trace : json["grad_scaler"]) {
     LossScaler scaler(trace["init_scale"], 0, trace["growth_interval"]);
-    Stream stream;
-    Optimizer optimizer(stream, {OptimizerType::kSgd, 0.1, 0.9, 0.0, ""}, {{"w", {3}, false, false, true, 0, 3}}, 3);
-    std::vector<float> p, average;
+    Optimizer optimizer(stream(), {OptimizerType::kSgd, 0.1, 0.9, 0.0, ""}, {{"w", {3}, false, false, true, 0, 3}}, 3);
+    Tensor p, average;
     EmaDecay decay;
     for (const auto& row : trace["rows"]) {
       EXPECT_EQ(scaler.scale(), row["scale_before"].get<double>());
       auto g = row["true_grad"].get<std::vector<float>>();
-      if (p.empty()) {  // the start, from the first step: p0 = p1 + 0.1 * (g + 0.9 g)
+      if (!p) {  // the start, from the first step: p0 = p1 + 0.1 * (g + 0.9 g)
+        std::vector<float> start;
         const auto after = row["param_after"].get<std::vector<float>>();
-        for (int k = 0; k < 3; ++k) p.push_back(after[k] + 0.19f * g[k]);
-        average = p;
+        for (int k = 0; k < 3; ++k) start.push_back(after[k] + 0.19f * g[k]);
+        p = flat(stream(), start);
+        average = flat(stream(), start);
       }
       for (float& v : g) v *= float(scaler.scale());
       if (row["bad_gradient"] == "inf") g[0] = INFINITY;
       if (row["bad_gradient"] == "nan") g[0] = NAN;
-      StepBuffers buffers{p.data(), g.data(), optimizer.measure(stream, g.data(), 0.0, scaler.scale())};
-      const bool finite = optimizer.read_norm(stream).finite;
-      if (finite) optimizer.step(stream, buffers);
-      scaler.update(finite);
-      const kernels::FlatRange all{0, 3};
-      kernels::ema_update(stream, {average.data(), p.data(), {&all, 1}, float(decay.next_weight())});
+      const Tensor grads = flat(stream(), g);
+      optimizer.begin_step(
+          stream(),
+          {.loss_scale = scaler.scale(), .average_weight = float(decay.next_weight()), .skip_not_finite = true});
+      const auto* norm = optimizer.measure(stream(), grads.as());
+      optimizer.step(stream(), {p.as(), grads.as(), norm, average.as()});
+      scaler.update(optimizer.read_norm(stream()).finite);
+      const auto stepped = p.to_host(stream()), averaged = average.to_host(stream());
       EXPECT_EQ(scaler.scale(), row["scale_after"].get<double>());
       EXPECT_EQ(scaler.good_steps(), row["growth_tracker_after"].get<int>());
       EXPECT_EQ(decay.updates(), row["ema_updates"].get<std::int64_t>());
       for (int k = 0; k < 3; ++k) {
-        EXPECT_NEAR(p[k], row["param_after"][k].get<double>(), 1e-6 * 2);
-        EXPECT_NEAR(average[k], row["ema_after"][k].get<double>(), 1e-6 * 2);
+        EXPECT_NEAR(stepped[k], row["param_after"][k].get<double>(), 1e-6 * 2);
+        EXPECT_NEAR(averaged[k], row["ema_after"][k].get<double>(), 1e-6 * 2);
       }
     }
   }
 }
+
+INSTANTIATE_ON_BACKENDS(GoldenLossScaler);
 
 TEST(GoldenEma, DecayTable) {
   BOXCAR_NEED_SHARED();
@@ -197,7 +214,8 @@ TEST(Optimizer, FrozenParametersAreLeftAloneDecayIncluded) {
     Stream stream;
     Optimizer optimizer(stream, {type, 0.1, 0.9, 0.5, ""}, three_params(), 160);
     std::vector<float> values(160, 1.0f), grads(160, 1.0f);
-    optimizer.step(stream, {values.data(), grads.data(), optimizer.measure(stream, grads.data(), 0.0)});
+    optimizer.begin_step(stream);
+    optimizer.step(stream, {values.data(), grads.data(), optimizer.measure(stream, grads.data())});
     EXPECT_EQ(optimizer.read_norm(stream).norm, std::sqrt(76.0));
     for (int i = 0; i < 160; ++i) EXPECT_EQ(values[i] == 1.0f, !(i < 72 || (i >= 96 && i < 100))) << i;
   }
@@ -206,9 +224,10 @@ TEST(Optimizer, FrozenParametersAreLeftAloneDecayIncluded) {
 TEST(Optimizer, AveragesEverythingOnce) {
   for (const OptimizerType type : {OptimizerType::kSgd, OptimizerType::kMuSgd, OptimizerType::kNAdam}) {
     Stream stream;
-    Optimizer optimizer(stream, {type, 0.1, 0.9, 0.5, ""}, three_params(), 160);
+    Optimizer optimizer(stream, {type, 0.1, 0.9, 0.5, ""}, three_params(), 160, 170);
     std::vector<float> values(170, 1.0f), averages(170, 0.0f), grads(160, 1.0f);
-    optimizer.step(stream, {values.data(), grads.data(), nullptr, averages.data(), 0.25f, 170});
+    optimizer.begin_step(stream, {.average_weight = 0.25f});
+    optimizer.step(stream, {values.data(), grads.data(), nullptr, averages.data()});
     for (int i = 0; i < 170; ++i) EXPECT_FLOAT_EQ(averages[i], 0.25f * values[i]) << i;
   }
 }
@@ -236,16 +255,30 @@ TEST(Optimizer, ARestoredOneGoesOnWithTheSameBits) {
     for (int i = 0; i < 160; ++i) grads[i] = 0.01f * float(i) - 0.7f;
     Optimizer a(stream, {type, 0.1, 0.9, 0.1, ""}, three_params(), 160),
         b(stream, {type, 0.1, 0.9, 0.1, ""}, three_params(), 160);
-    for (int k = 0; k < 7; ++k) a.step(stream, {values.data(), grads.data()});
+    const auto step = [&](Optimizer& optimizer, std::vector<float>& at) {
+      optimizer.begin_step(stream);
+      optimizer.step(stream, {at.data(), grads.data()});
+    };
+    for (int k = 0; k < 7; ++k) step(a, values);
     auto restored = values;
     b.set_steps(a.steps());
     for (std::size_t s = 0; s < a.states().size(); ++s) {
       std::copy_n(a.states()[s].data, a.states()[s].count, b.states()[s].data);
     }
-    a.step(stream, {values.data(), grads.data()});
-    b.step(stream, {restored.data(), grads.data()});
+    step(a, values);
+    step(b, restored);
     EXPECT_EQ(values, restored);
   }
+}
+
+TEST(Optimizer, RefusesAStepThatWasNotBegun) {
+  Stream stream;
+  Optimizer optimizer(stream, {OptimizerType::kSgd, 0.1, 0.9, 0, ""}, three_params(), 160);
+  std::vector<float> values(160), grads(160);
+  EXPECT_THROW(optimizer.step(stream, {values.data(), grads.data()}), ArgumentError);
+  optimizer.begin_step(stream);
+  optimizer.step(stream, {values.data(), grads.data()});
+  EXPECT_THROW(optimizer.step(stream, {values.data(), grads.data()}), ArgumentError);
 }
 
 TEST(Optimizer, RefusesBadLayouts) {

@@ -60,7 +60,8 @@ class StepTiny11 : public testing::Test {
                         p.trainable, entry.offset, entry.count});
     }
     const nn::OptimizerSettings settings{nn::OptimizerType::kSgd, 0.01, 0.937, json_["weight_decay_used"], ""};
-    optimizer_ = std::make_unique<nn::Optimizer>(stream_, settings, params, arena_->parameter_count());
+    optimizer_ = std::make_unique<nn::Optimizer>(stream_, settings, params, arena_->parameter_count(),
+                                                 static_cast<std::int64_t>(arena_->values().size()));
   }
 
   void make_batch() {
@@ -94,17 +95,16 @@ class StepTiny11 : public testing::Test {
       groups[g].lr = lr[g];
       groups[g].momentum = row["momentum"];
     }
-    const auto* norm = optimizer_->measure(stream_, arena_->grads().data(), json_["clip_max_norm"]);
+    optimizer_->begin_step(
+        stream_, {.max_norm = json_["clip_max_norm"], .average_weight = static_cast<float>(decay_.next_weight())});
+    const auto* norm = optimizer_->measure(stream_, arena_->grads().data());
     if (row["step"] == 1) {
       const double reference = row["grad_norm_before_clip"];
       EXPECT_NEAR(optimizer_->read_norm(stream_).norm, reference, 1e-3 * reference);
     }
-    optimizer_->step(stream_, {.values = arena_->values().data(),
-                               .grads = arena_->grads().data(),
-                               .norm = norm,
-                               .averages = ema_.as(),
-                               .average_weight = static_cast<float>(decay_.next_weight()),
-                               .average_count = static_cast<std::int64_t>(arena_->values().size())});
+    optimizer_->step(
+        stream_,
+        {.values = arena_->values().data(), .grads = arena_->grads().data(), .norm = norm, .averages = ema_.as()});
     arena_->zero_grads();
   }
 

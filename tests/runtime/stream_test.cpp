@@ -14,6 +14,13 @@ namespace {
 
 class StreamTest : public BackendTest {};
 
+TEST(Stream, ADryRunIsMadeOnTheCpu) {
+  Stream stream(Device::cpu(), {.dry_run = true});
+  EXPECT_TRUE(stream.dry_run());
+  EXPECT_EQ(tensor_of(stream, {1, 1, 1, 2}, {4, 5}).to_host(stream), (std::vector<float>{4, 5}));
+  EXPECT_THROW(Stream(Device::cuda(), {.dry_run = true}), DeviceError);
+}
+
 TEST_P(StreamTest, CopiesAndFillsInOrder) {
   const Tensor a = tensor_of(stream(), {1, 1, 1, 3}, {1, 2, 3});
   const Tensor b = unwritten(stream(), {1, 1, 1, 3});

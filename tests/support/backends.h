@@ -11,7 +11,7 @@
 
 namespace boxcar::test {
 
-/// cpu, then cuda:0 if there is one.
+/// cpu, then cuda:0 if there is one; cuda:0 alone where races are looked for.
 std::vector<Device> devices();
 
 /// A fixture for TEST_P; instantiate with INSTANTIATE_ON_BACKENDS.
@@ -33,7 +33,7 @@ using Run = std::function<std::vector<float>(Stream&)>;
 
 /// What `run` returns on the device. The test fails unless repetitions return the same bits: with one
 /// and three threads on the CPU; forward, in reverse and in random order, with shared memory
-/// poisoned by 0xFF and by 0x3D, where CUDA is emulated; twice on a GPU.
+/// poisoned by 0xFF and by 0x3D, where CUDA is emulated (once, at random, where races are looked for); twice on a GPU.
 std::vector<float> run_on(Device device, const Run& run);
 
 /// Empty if all repetitions return the same bits; else which one differs, and where.

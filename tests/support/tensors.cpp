@@ -38,17 +38,31 @@ std::vector<float> rounded_to(DType dtype, std::vector<float> values) {
   return values;
 }
 
+namespace {
+
+template <class T>
+Tensor uploaded(Stream& stream, Shape shape, DType dtype, const std::vector<T>& values) {
+  const Tensor tensor = Tensor::empty(stream, shape, dtype);
+  stream.copy(tensor.view().data, values.data(), values.size() * sizeof(T));
+  stream.synchronize();  // the copy reads `values`, which the caller may drop
+  return tensor;
+}
+
+}  // namespace
+
 Tensor tensor_of(Stream& stream, Shape shape, const std::vector<float>& values, DType dtype) {
   if (dtype == DType::kF32) return Tensor::from(stream, shape, values);
-  const std::vector<bfloat16> narrow = [&] {
-    std::vector<bfloat16> out;
-    for (const float v : values) out.push_back(bfloat16(v));
-    return out;
-  }();
-  const Tensor tensor = Tensor::empty(stream, shape, dtype);
-  stream.copy(tensor.view().data, narrow.data(), narrow.size() * sizeof(bfloat16));
-  stream.synchronize();
-  return tensor;
+  std::vector<bfloat16> narrow;
+  for (const float v : values) narrow.push_back(bfloat16(v));
+  return uploaded(stream, shape, dtype, narrow);
+}
+
+Tensor tensor_of_bytes(Stream& stream, Shape shape, const std::vector<std::uint8_t>& values) {
+  return uploaded(stream, shape, DType::kU8, values);
+}
+
+Tensor tensor_of_integers(Stream& stream, Shape shape, const std::vector<std::int32_t>& values) {
+  return uploaded(stream, shape, DType::kI32, values);
 }
 
 Tensor slice_of(Stream& stream, Shape shape, const std::vector<float>& values, DType dtype, int first, int width) {

@@ -25,7 +25,11 @@ std::vector<float> rounded_to(DType dtype, std::vector<float> values);
 /// A packed tensor of f32 or bf16 with these values, in NHWC order.
 Tensor tensor_of(Stream& stream, Shape shape, const std::vector<float>& values, DType dtype = DType::kF32);
 
-/// The same as channels first..first+shape.c-1 of a tensor of `width` channels; the others are NaN.
+/// A packed tensor of u8 or i32.
+Tensor tensor_of_bytes(Stream& stream, Shape shape, const std::vector<std::uint8_t>& values);
+Tensor tensor_of_integers(Stream& stream, Shape shape, const std::vector<std::int32_t>& values);
+
+/// tensor_of() as channels first..first+shape.c-1 of a tensor of `width` channels; the others are NaN.
 Tensor slice_of(Stream& stream, Shape shape, const std::vector<float>& values, DType dtype, int first, int width);
 
 /// Packed, every element NaN: a result that is not written shows.

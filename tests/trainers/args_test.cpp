@@ -108,6 +108,8 @@ TEST(Args, SayWhatIsWrongInOneSentence) {
       "argument 'optimizer' must be SGD, MuSGD, Adam, Adamax, AdamW, NAdam, RAdam, RMSProp or auto, not 'sdg'");
   EXPECT_ERROR(ArgumentError, from("seed=99999999999"),
                "argument 'seed' must be an integer of at least 0, not 99999999999");
+  EXPECT_ERROR(ArgumentError, from("copy_paste_mode=cut"),
+               "argument 'copy_paste_mode' must be flip or mixup, not 'cut'");
   EXPECT_ERROR(ArgumentError, from("imgsz=0"),
                "argument 'imgsz' must be an integer or [height, width] from 1 to 32768, not 0");
 }
@@ -121,12 +123,12 @@ TEST(Args, RefuseWhatIsNotSupportedYetByName) {
                "argument 'mode' does not support 'export' yet; use train, val or predict");
   EXPECT_ERROR(ArgumentError, from("batch=-1"),
                "argument 'batch' does not support -1 yet; give the number of images, for example batch=16");
-  for (const char* words : {"batch=0.6", "cache=disk", "task=segment", "augment", "nms=False", "copy_paste=0.1", "half",
+  for (const char* words : {"batch=0.6", "cache=disk", "task=segment", "augment", "nms=False", "int8",
                             "data=\"['a.yaml']\"", "source=0", "source=rtsp://x", "format=onnx", "embed=[1]", "compile",
                             "show", "vid_stride=2", "mode=track", "mode=benchmark"}) {
     EXPECT_THROW(from(words), ArgumentError) << words;
   }
-  EXPECT_NO_THROW(from("pose=12 nms=True copy_paste=0 augment=False vid_stride=1"));
+  EXPECT_NO_THROW(from("pose=12 nms=True augment=False vid_stride=1"));
 }
 
 TEST(Args, KeepSpecialFormsAsDocumented) {

@@ -21,5 +21,12 @@ TEST(Arithmetic, ANamedTypeIsKeptOrRefused) {
   EXPECT_THROW(activations_of("fp16", true), ArgumentError);
 }
 
+TEST(Arithmetic, InferenceInSixteenBitsNeedsInstructions) {
+  EXPECT_EQ(inference_type({}, true), DType::kF32);
+  EXPECT_EQ(inference_type(32, true), DType::kF32);
+  EXPECT_EQ(inference_type(16, true), DType::kBF16);
+  EXPECT_THROW(inference_type(16, false), DeviceError);
+}
+
 }  // namespace
 }  // namespace boxcar

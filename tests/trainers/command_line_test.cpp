@@ -106,11 +106,11 @@ TEST(CommandLine, ReadsTrackAsAMode) {
 }
 
 TEST(CommandLine, HasWordsOfItsOwn) {
-  const Command info = parse("info model = yolo11n.yaml imgsz=320 detailed");
+  const Command info = parse("info model = yolo11n.yaml imgsz=320 traffic");
   EXPECT_EQ(info.kind, Kind::info);
   EXPECT_EQ(info.values.at("model"), Setting("yolo11n.yaml"));
   EXPECT_EQ(info.values.at("imgsz"), Setting(320));
-  EXPECT_EQ(info.values.at("detailed"), Setting(true));
+  EXPECT_EQ(info.values.at("traffic"), Setting(true));
   const Command check = parse("data check data=1");
   EXPECT_EQ(check.kind, Kind::data);
   EXPECT_EQ(check.sub_word, "check");
@@ -121,11 +121,14 @@ TEST(CommandLine, HasWordsOfItsOwn) {
   EXPECT_ERROR(ArgumentError, parse("info"), "'boxcar info' needs model=");
   EXPECT_ERROR(ArgumentError, parse("info modle=x"), "unknown argument 'modle' of 'boxcar info', did you mean model?");
   EXPECT_ERROR(ArgumentError, parse("info qq"),
-               "unknown argument 'qq' of 'boxcar info'; it takes model, imgsz, detailed");
+               "unknown argument 'qq' of 'boxcar info'; it takes model, imgsz, traffic");
   EXPECT_ERROR(ArgumentError, parse("info model"), "argument 'model' of 'boxcar info' has no value: write model=value");
   EXPECT_THROW(parse("info model=x imgsz=-1"), ArgumentError);
-  EXPECT_THROW(parse("info model=x detailed=3"), ArgumentError);
-  EXPECT_THROW(parse("info model=x detailed="), ArgumentError);
+  EXPECT_ERROR(ArgumentError, parse("info model=x detailed"),
+               "unknown argument 'detailed' of 'boxcar info'; it takes model, imgsz, traffic");
+  EXPECT_THROW(parse("info model=x traffic=3"), ArgumentError);
+  EXPECT_THROW(parse("info model=x traffic=n"), ArgumentError);
+  EXPECT_THROW(parse("info model=x traffic="), ArgumentError);
 }
 
 TEST(CommandLine, ReportsOldSpellingsOnce) {

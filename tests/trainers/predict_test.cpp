@@ -7,6 +7,7 @@
 #include "boxcar/boxcar.h"
 #include "boxcar/data/image/decode.h"
 #include "boxcar/data/image/encode.h"
+#include "boxcar/kernels/common/instruction_set.h"
 #include "boxcar/runtime/base/error.h"
 #include "boxcar/runtime/files/safetensors.h"
 #include "boxcar/trainers/checkpoint/checkpoint.h"
@@ -152,6 +153,27 @@ TEST_F(Predict, WritesPicturesLabelsAndCropsWhenAsked) {
   const std::string before = folder_.read("runs/predict/labels/val0.txt");
   yolo.predict(images_, o);
   EXPECT_EQ(folder_.read("runs/predict/labels/val0.txt"), before);
+}
+
+TEST_F(Predict, SixteenBitsChangeResultsALittle) {
+  if (!kernels::cpu_has_bf16()) GTEST_SKIP() << "this CPU has no bf16 instructions";
+  YOLO yolo(model_);
+  Overrides o = overrides();
+  const std::vector<Results> full = yolo.predict(images_, o);
+  o.set("half", true);
+  const std::vector<Results> half = yolo.predict(images_, o);
+  ASSERT_EQ(half.size(), full.size());
+  int changed = 0;  // an image may round to the same scores
+  for (std::size_t i = 0; i < full.size(); ++i) {
+    ASSERT_EQ(half[i].boxes.size(), full[i].boxes.size());
+    changed += half[i].boxes != full[i].boxes;
+    // bf16 keeps 8 bits of each layer's results.
+    EXPECT_NEAR(half[i].boxes[0].conf, full[i].boxes[0].conf, 0.05f * full[i].boxes[0].conf);
+  }
+  EXPECT_GT(changed, 0);
+  Overrides val{{"data", data_.string()}, {"imgsz", 64}, {"workers", 0}, {"project", (folder_ / "runs").string()}};
+  EXPECT_FALSE(yolo.val(val.set("quantize", 16)).values.empty());
+  EXPECT_THROW(yolo.train({{"data", data_.string()}, {"quantize", 16}}), ArgumentError);
 }
 
 TEST_F(Predict, EqualNamesOfDifferentFoldersGetNumbers) {

@@ -1,4 +1,4 @@
-// The argument profile, as a user meets it.
+// Where time and bytes go, as a user meets it.
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
@@ -9,6 +9,7 @@
 #include "boxcar/trainers/engine/profile_report.h"
 #include "boxcar/trainers/facade/yolo.h"
 #include "support/folder.h"
+#include "support/process.h"
 #include "support/tiny_dataset.h"
 
 namespace boxcar {
@@ -94,6 +95,15 @@ TEST_F(ProfileRun, ValidationAndPredictionHaveOneToo) {
   model.predict(folder_.path() / "tinyds/images/val", {{"profile", true}, {"imgsz", 64}});
   EXPECT_NE(log.find("\nprediction "), std::string::npos) << log;
   EXPECT_NE(log.find("\nnon_max_suppression "), std::string::npos) << log;
+}
+
+TEST_F(ProfileRun, InfoCountsTheTrafficOfAStep) {
+  const test::Finished done =
+      test::run_program({BOXCAR_BINARY, "info", "model=yolo11n.yaml", "imgsz=320", "traffic=True"}, folder_.path());
+  EXPECT_EQ(done.status, 0) << done.output;
+  EXPECT_NE(done.output.find("one training step at 320 x 320 in bf16"), std::string::npos) << done.output;
+  EXPECT_NE(done.output.find("\nconv_backward_weight "), std::string::npos) << done.output;
+  EXPECT_NE(done.output.find("\nall "), std::string::npos) << done.output;
 }
 
 }  // namespace

@@ -64,7 +64,7 @@ struct Args {
   std::optional<double> conf;
   double iou;
   int max_det;
-  Setting quantize;  // null, 8, 16, 32, "w8a16" or "w8a32"
+  Setting quantize;  // of val and predict: null or 32 (f32), 16 (bf16)
   bool dnn, plots;
   std::optional<bool> nms;
   std::optional<std::string> source;

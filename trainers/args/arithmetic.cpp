@@ -17,4 +17,12 @@ DType activations_of(const Setting& amp, bool cpu_has_bf16) {
   return DType::kBF16;
 }
 
+DType inference_type(const Setting& quantize, bool cpu_has_bf16) {
+  if (quantize != Setting(16)) return DType::kF32;
+  if (!cpu_has_bf16) {
+    fail<DeviceError>("quantize=16 cannot be used: this CPU has no bf16 instructions; leave it out");
+  }
+  return DType::kBF16;
+}
+
 }  // namespace boxcar

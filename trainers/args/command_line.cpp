@@ -167,6 +167,7 @@ std::string help_text() {
 
   boxcar [detect] MODE key=value ...     MODE is train, val or predict; words stand in any order
   boxcar info model=FILE                 layers, parameters and operations of a model
+  boxcar info model=FILE traffic=True    bytes and kernel launches of a training step, op by op
   boxcar data check data=FILE            look through a data set without changing it
   boxcar data convert source=... target=...
   boxcar data shapes target=FOLDER       write a small data set of drawn shapes

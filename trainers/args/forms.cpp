@@ -176,8 +176,11 @@ Setting tidy_quantize(std::string_view name, const Setting& value) {
                                     {"8", 8},       {"16", 16},     {"32", 32}};
   if (value.is_null()) return value;
   const std::string text = lower_case(value.is_text() || value.is_integer() ? value.to_text() : "");
-  for (const Form& f : kForms)
-    if (f.word == text) return f.bits ? Setting(f.bits) : Setting(f.word);
+  for (const Form& f : kForms) {
+    if (f.word != text) continue;
+    if (f.bits < 16) refuse_for_now(name, value, "use 16 or 32");
+    return f.bits;
+  }
   refuse(name, "8, 16, 32, int8, fp16, fp32, w8a8, w16a16, w32a32, w8a16 or w8a32", value);
 }
 
@@ -197,6 +200,11 @@ Setting tidy_classes(std::string_view name, const Setting& value) {
   constexpr std::string_view kWanted = "an integer of at least 0 or a list of them";
   if (value.is_null() || is_index(value)) return value;
   if (!value.is_list() || !std::ranges::all_of(value.as_list(), is_index)) refuse(name, kWanted, value);
+  return value;
+}
+
+Setting tidy_copy_paste_mode(std::string_view name, const Setting& value) {
+  if (!is_one_of(value, {"flip", "mixup"})) refuse(name, "flip or mixup", value);
   return value;
 }
 

@@ -39,6 +39,7 @@ Setting tidy_nms(std::string_view name, const Setting& value);
 Setting tidy_source(std::string_view name, const Setting& value);
 /// null, an integer >= 0 or a list of them.
 Setting tidy_classes(std::string_view name, const Setting& value);
+Setting tidy_copy_paste_mode(std::string_view name, const Setting& value);
 /// A share in [0,1], or a pair of positive factors.
 Setting tidy_scale(std::string_view name, const Setting& value);
 

@@ -22,7 +22,7 @@ struct OwnKey {
 
 constexpr OwnKey kKeys[] = {
     {"info", "model", Kind::text, true},           {"info", "imgsz", Kind::count, false},
-    {"info", "detailed", Kind::flag, false},       {"data check", "data", Kind::text, true},
+    {"info", "traffic", Kind::flag, false},        {"data check", "data", Kind::text, true},
     {"data convert", "source", Kind::text, true},  {"data convert", "target", Kind::text, true},
     {"data convert", "format", Kind::text, false}, {"data shapes", "target", Kind::text, true},
     {"data shapes", "images", Kind::count, false}, {"data shapes", "imgsz", Kind::count, false},

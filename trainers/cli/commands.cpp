@@ -9,6 +9,7 @@
 #include "boxcar/data/dataset/check.h"
 #include "boxcar/kernels/common/instruction_set.h"
 #include "boxcar/nn/model/model_info.h"
+#include "boxcar/nn/model/step_traffic.h"
 #include "boxcar/runtime/base/error.h"
 #include "boxcar/runtime/device/backend.h"
 #include "boxcar/trainers/args/command_line.h"
@@ -122,6 +123,9 @@ std::string info_text(const Values& values) {
   if (imgsz < 32 || imgsz % 32 != 0) fail<ArgumentError>("imgsz={} must be a multiple of 32", imgsz);
   const ModelSpec spec =
       is_description(file) ? load_model_spec(file.string(), {}, builtin_model) : Weights::read(file).spec();
+  if (values.contains("traffic") && values.at("traffic").as_bool()) {
+    return traffic_table(step_traffic(spec, imgsz), imgsz);
+  }
   DetectionModel model(spec);
   Stream stream;
   return model_table(spec, model_info(model, stream, imgsz), imgsz);

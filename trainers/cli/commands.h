@@ -11,7 +11,7 @@ namespace boxcar {
 
 /// `boxcar checks`: a line each for the program, CPU and arithmetic, memory, GPU.
 std::string checks_text();
-/// `boxcar info model=...`: the table of layers, parameters and GFLOPs.
+/// `boxcar info model=...`: the table of layers, parameters and GFLOPs; with traffic=True what a training step moves.
 std::string info_text(const std::map<std::string, Setting>& values);
 /// `boxcar data check|convert|shapes`.
 void run_data_command(const std::string& word, const std::map<std::string, Setting>& values, const Options& options);

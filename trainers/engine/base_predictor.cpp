@@ -11,8 +11,10 @@
 #include "boxcar/data/augment/letterbox.h"
 #include "boxcar/data/image/decode.h"
 #include "boxcar/data/image/encode.h"
+#include "boxcar/kernels/common/instruction_set.h"
 #include "boxcar/kernels/nms/nms.h"
 #include "boxcar/runtime/base/error.h"
+#include "boxcar/trainers/args/arithmetic.h"
 #include "boxcar/trainers/engine/batches.h"
 #include "boxcar/trainers/metrics/scale_boxes.h"
 
@@ -93,6 +95,7 @@ ImageSize LoadedModel::fitting_size(const ImageSize& asked, const Log& log) cons
 
 void BasePredictor::start(const Input& input) {
   input_ = &input;
+  activations_ = inference_type(input.args.quantize, kernels::cpu_has_bf16());
   size_ = input.model.fitting_size(input.args.imgsz, input.log);
   seen_ = 0;
   sum_ = {};
@@ -157,7 +160,7 @@ void BasePredictor::run_batch(const std::vector<Named>& images) {
   speed.preprocess = milliseconds_since(start) / count;
 
   start = Clock::now();
-  nn::Context context(stream, nn::Pass::kEvaluate);
+  nn::Context context(stream, nn::Pass::kEvaluate, activations_);
   DetectionModel& model = input_->model.model();
   const nn::Value decoded = model.decode(context, model.forward(context, nn::Value(context, batch.images)));
   stream.synchronize();

@@ -109,6 +109,7 @@ class BasePredictor : public HasCallbacks {
 
   const Input* input_ = nullptr;
   ImageSize size_;
+  DType activations_ = DType::kF32;
   std::int64_t seen_ = 0;
   Speed sum_;
   int batch_height_ = 0, batch_width_ = 0;

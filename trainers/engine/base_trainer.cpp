@@ -189,14 +189,14 @@ void BaseTrainer::multi_scale(Batch& batch, int number) const {
 void BaseTrainer::preprocess_batch(Batch&) {}
 
 void BaseTrainer::optimizer_step() {
-  const kernels::GradientNorm* norm = optimizer_->measure(*stream_, arena_->grads().data(), kMaxGradientNorm);
   run_callbacks(events::optimizer_step, *this, log_);
+  optimizer_->begin_step(
+      *stream_, {.max_norm = kMaxGradientNorm, .average_weight = static_cast<float>(ema_decay_.next_weight())});
+  const float* grads = arena_->grads().data();
   optimizer_->step(*stream_, {.values = arena_->values().data(),
-                              .grads = arena_->grads().data(),
-                              .norm = norm,
-                              .averages = ema_.as(),
-                              .average_weight = static_cast<float>(ema_decay_.next_weight()),
-                              .average_count = static_cast<std::int64_t>(arena_->values().size())});
+                              .grads = grads,
+                              .norm = optimizer_->measure(*stream_, grads),
+                              .averages = ema_.as()});
   run_callbacks(events::on_before_zero_grad, *this, log_);
   arena_->zero_grads();
   run_callbacks(events::on_params_update, *this, log_);

@@ -46,6 +46,10 @@ void BaseTrainer::setup() {
 void BaseTrainer::prepare_run() {
   setup_resume();
   require_cpu(args_.device);
+  if (!args_.quantize.is_null()) {
+    fail<ArgumentError>("quantize={} is for val and predict; training's arithmetic is set by amp",
+                        args_.quantize.to_text());
+  }
   activations_ = activations_of(args_.amp, kernels::cpu_has_bf16());
   const int threads = options_.threads > 0 ? options_.threads : args_.threads;
   stream_ = std::make_unique<Stream>(Device::cpu(), StreamOptions{threads});
@@ -218,7 +222,12 @@ std::unique_ptr<Dataset> BaseTrainer::build_dataset(const std::vector<std::files
   options.channels = data_.channels;
   options.name = mode == Mode::train ? "train" : args_.split;
   options.log = log_;
-  return std::make_unique<YoloDataset>(images, options);
+  auto dataset = std::make_unique<YoloDataset>(images, options);
+  if (mode == Mode::train && args_.copy_paste > 0 && !dataset->has_polygons()) {
+    log_.warning("copy_paste={} does nothing: it needs polygon labels, and those of the data set are boxes",
+                 args_.copy_paste);
+  }
+  return dataset;
 }
 
 AugmentOptions BaseTrainer::augment_options() const {
@@ -226,6 +235,8 @@ AugmentOptions BaseTrainer::augment_options() const {
   a.mosaic = args_.mosaic;
   a.mixup = args_.mixup;
   a.cutmix = args_.cutmix;
+  a.copy_paste = args_.copy_paste;
+  a.copy_paste_mode = args_.copy_paste_mode == "mixup" ? CopyPasteMode::kMixup : CopyPasteMode::kFlip;
   a.degrees = args_.degrees;
   a.translate = args_.translate;
   const auto [low, high] = args_.scale_range();
@@ -326,19 +337,18 @@ std::unique_ptr<nn::Optimizer> BaseTrainer::build_optimizer() {
   model_->for_each_module([&](const std::string& path, nn::Module& module) {
     if (dynamic_cast<nn::Detect*>(&module)) settings.head = path + ".";
   });
-  std::vector<nn::OptimParam> params;
-  for (const auto& entry : arena_->entries()) {
-    const nn::Parameter& p = *entry.parameter;
-    if (p.kind != nn::StateKind::kParameter) continue;
-    params.push_back({entry.name, p.file_shape(), p.is_norm, p.layout == nn::FileLayout::kDepthwiseWeight, p.trainable,
-                      entry.offset, entry.count});
-  }
-  return std::make_unique<nn::Optimizer>(*stream_, settings, std::move(params), arena_->parameter_count());
+  return std::make_unique<nn::Optimizer>(*stream_, settings, nn::optim_params(*arena_), arena_->parameter_count(),
+                                         static_cast<std::int64_t>(arena_->values().size()));
 }
 
 void BaseTrainer::setup_optimizer() {
   optimizer_ = build_optimizer();
   if (!optimizer_) fail<Error>("build_optimizer() returned no optimizer");
+  if (optimizer_->average_count() != static_cast<std::int64_t>(arena_->values().size())) {
+    fail<Error>(
+        "build_optimizer() made an optimizer that averages {} values; arena().values() has {}, which it must get",
+        optimizer_->average_count(), arena_->values().size());
+  }
   setup_schedule();
   ema_ = arena_->values_tensor().clone(*stream_);
   arena_->zero_grads();

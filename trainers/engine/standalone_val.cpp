@@ -4,7 +4,9 @@
 
 #include "boxcar/data/dataset/data_config.h"
 #include "boxcar/data/dataset/yolo_dataset.h"
+#include "boxcar/kernels/common/instruction_set.h"
 #include "boxcar/runtime/base/error.h"
+#include "boxcar/trainers/args/arithmetic.h"
 #include "boxcar/trainers/args/run_folder.h"
 #include "boxcar/trainers/engine/profile_report.h"
 
@@ -30,6 +32,7 @@ const std::vector<std::filesystem::path>& split_of(const DataConfig& data, const
 
 StandaloneResult validate_model(BaseValidator& validator, LoadedModel& model, Args args, const Options& options) {
   const Log log(options.log);
+  const DType activations = inference_type(args.quantize, kernels::cpu_has_bf16());
   args.imgsz = model.fitting_size(args.imgsz, log);
   DataConfig data = data_of(args, log);
   if (args.single_cls) data.names = {"item"};
@@ -71,6 +74,7 @@ StandaloneResult validate_model(BaseValidator& validator, LoadedModel& model, Ar
                         .save_dir = folder,
                         .image_list = split_of(data, args.split).front(),
                         .stream = model.stream(),
+                        .activations = activations,
                         .training = false,
                         .plots = args.plots,
                         .most_labels = most_labels,

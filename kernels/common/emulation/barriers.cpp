@@ -35,7 +35,8 @@ void Worker::sync_block(Site site) {
   if (!same(site, first_at_barrier_->site)) report_pair("divergent __syncthreads", *first_at_barrier_, self);
   if (at_barrier_ == threads_.size()) {
     at_barrier_ = 0;
-    for (const unsigned number : order_) ready_.push_back(&threads_[number]);
+    order_memory(threads_, ~0u);
+    for (const unsigned number : order_) make_ready(threads_[number]);
   }
   suspend();
 }
@@ -62,6 +63,19 @@ std::uint64_t Worker::sync_warp(WarpOp op, unsigned mask, std::uint64_t value, i
   return self.result;
 }
 
+// What each of the threads did before they met happens before what any of them does next. `mask`: of each warp's lanes.
+void Worker::order_memory(std::span<const Thread> threads, unsigned mask) {
+  if (!checked_) return;
+  Meeting meeting;
+  const auto each = [&](auto&& act) {
+    for (const Thread& thread : threads) {
+      if (mask >> thread.number % kWarpSize & 1u) act(thread.fiber->clock());
+    }
+  };
+  each([&](void* clock) { meeting.arrive(clock); });
+  each([&](void* clock) { meeting.leave(clock); });
+}
+
 // All lanes of the mask have come: hands out what the operation gives each, and lets them go on.
 void Worker::finish_warp_op(Thread* lanes, const Thread& last) {
   std::uint64_t ballot = 0;
@@ -72,6 +86,8 @@ void Worker::finish_warp_op(Thread* lanes, const Thread& last) {
     if (lane.op != last.op || !same(lane.site, last.site)) report_pair("divergent warp operation", lane, last);
     ballot |= std::uint64_t{lane.value != 0} << i;
   }
+  // Shuffles and votes hand over values; by CUDA's rules they order no memory.
+  if (last.op == WarpOp::kSync) order_memory({lanes, kWarpSize}, last.mask);
   const bool reverse = launch_->settings.order == EmulationSettings::Order::kReverse;
   for (unsigned k = 0; k < kWarpSize; ++k) {
     const unsigned i = reverse ? kWarpSize - 1 - k : k;
@@ -85,7 +101,7 @@ void Worker::finish_warp_op(Thread* lanes, const Thread& last) {
       }
       lane.result = lanes[lane.source].value;
     }
-    ready_.push_back(&lane);
+    make_ready(lane);
   }
 }
 

@@ -5,17 +5,37 @@
 #include <random>
 
 namespace boxcar::emulation {
+namespace {
+
+void run_threads_of(void* worker) { static_cast<Worker*>(worker)->run_threads(); }
+
+}  // namespace
 
 Worker& Worker::mine() {
   static thread_local Worker worker;
   return worker;
 }
 
-void Worker::run_block(const Launch& launch, std::uint64_t number, FunctionRef<void()> body) {
+void Worker::run_block(const Launch& launch, std::uint64_t number, FunctionRef<void()> body, bool checked) {
   body_ = &body;
+  checked_ = checked && kDetectRaces;
   start_block(launch, number);
   go_to(idle_fiber());  // back when all threads are done
   current_ = nullptr;
+}
+
+void Worker::begin_launch() {
+  stream_clock_ = current_clock();
+  checked_fibers_[stream_clock_].used = 0;
+  begin_ = Meeting();
+  begin_.arrive(stream_clock_);
+}
+
+void Worker::finish_launch() {
+  const CheckedFibers& fibers = checked_fibers_[stream_clock_];
+  Meeting end;
+  for (std::size_t i = 0; i < fibers.used; ++i) end.arrive(fibers.all[i]->clock());
+  end.leave(stream_clock_);
 }
 
 void Worker::start_block(const Launch& launch, std::uint64_t number) {
@@ -27,9 +47,12 @@ void Worker::start_block(const Launch& launch, std::uint64_t number) {
   indices.block_size = launch.threads;
   set_threads(launch.threads);
   set_order(launch.settings, number);
-  for (Thread& thread : threads_) thread.state = Thread::State::kNotStarted;
+  for (Thread& thread : threads_) {
+    thread.state = Thread::State::kNotStarted;
+    thread.fenced = false;
+  }
   started_ = done_ = at_barrier_ = 0;
-  shared_.start_block(launch.shared_bytes, launch.settings.poison);
+  shared_.start_block(launch.shared_bytes, launch.settings.poison, checked_);
 }
 
 void Worker::set_threads(dim3 size) {
@@ -54,8 +77,11 @@ void Worker::set_order(const EmulationSettings& settings, std::uint64_t number) 
 
 void Worker::run_threads() {
   for (;;) {
-    while (started_ < threads_.size() && ready_.empty()) start_thread(threads_[order_[started_++]]);
-    idle_.push_back(running_);
+    while (started_ < threads_.size() && ready_.empty()) {
+      start_thread(threads_[order_[started_++]]);
+      if (checked_) break;
+    }
+    if (!checked_) idle_.push_back(running_);
     go_to(next_fiber());
   }
 }
@@ -68,6 +94,11 @@ void Worker::start_thread(Thread& thread) {
   (*body_)();
   thread.state = Thread::State::kDone;
   ++done_;
+}
+
+void Worker::make_ready(Thread& thread) {
+  const Unchecked growth;
+  ready_.push_back(&thread);
 }
 
 // Leaves the current thread until somebody has made it ready.
@@ -83,6 +114,7 @@ void Worker::go_to(Fiber& to) {
   Fiber& from = *running_;
   if (&to == &from) return;
   running_ = &to;
+  switch_clock(to.clock() ? to.clock() : stream_clock_);
   Fiber::switch_stacks(from, to);
 }
 
@@ -101,13 +133,25 @@ Fiber& Worker::next_fiber() {
 }
 
 Fiber& Worker::idle_fiber() {
+  if (checked_) return checked_fiber();
   if (idle_.empty()) {
-    fibers_.push_back(std::make_unique<Fiber>([](void* worker) { static_cast<Worker*>(worker)->run_threads(); }, this));
+    fibers_.push_back(std::make_unique<Fiber>(run_threads_of, this));
     return *fibers_.back();
   }
   Fiber* fiber = idle_.back();
   idle_.pop_back();
   return *fiber;
+}
+
+Fiber& Worker::checked_fiber() {
+  const OnClock stream(stream_clock_);  // its, not that of the thread which has to wait
+  CheckedFibers& fibers = checked_fibers_[stream_clock_];
+  if (fibers.used == fibers.all.size()) {
+    fibers.all.push_back(std::make_unique<Fiber>(run_threads_of, this, std::make_unique<Clock>()));
+  }
+  Fiber& fiber = *fibers.all[fibers.used++];
+  begin_.leave(fiber.clock());
+  return fiber;
 }
 
 }  // namespace boxcar::emulation

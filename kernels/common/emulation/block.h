@@ -3,7 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,7 +23,8 @@ struct Thread {
   uint3 index{};
   State state = State::kNotStarted;
   Fiber* fiber = nullptr;
-  Site site;  // where it waits
+  bool fenced = false;  // it has called __threadfence
+  Site site;            // where it waits
   // Its part in a warp operation, and what came of it.
   WarpOp op = WarpOp::kSync;
   unsigned mask = 0;
@@ -36,14 +39,27 @@ struct Thread {
 /// One fiber takes thread after thread until a thread has to wait, which then owns the fiber:
 /// a kernel without barriers costs a call a thread. Threads that go on do so in the order in
 /// which they start; a warp that can go on does so before a further thread starts.
+///
+/// Where races are looked for (BOXCAR_DETECT_RACES), each thread of a launch's checked blocks has a
+/// fiber, stack and clock to itself, and each block new shared memory: what is used again within a
+/// launch hides races or invents some. The next launch on the same stream comes after all that they
+/// did, and may have them.
 class Worker {
  public:
   /// The calling CPU thread's.
   static Worker& mine();
 
-  void run_block(const Launch& launch, std::uint64_t number, FunctionRef<void()> body);
+  /// `checked`: for races with the launch's other checked blocks. Others run unseen.
+  void run_block(const Launch& launch, std::uint64_t number, FunctionRef<void()> body, bool checked);
+  /// The blocks from here to finish_launch() are a launch of the stream whose clock is the current one.
+  void begin_launch();
+  void finish_launch();
+  /// On a fiber: starts threads, for ever.
+  void run_threads();
   void sync_block(Site site);
   std::uint64_t sync_warp(WarpOp op, unsigned mask, std::uint64_t value, int source, Site site);
+  void fence() { current_->fenced = true; }
+  bool fenced() const { return current_->fenced; }
   int lane() const { return static_cast<int>(current_->number % kWarpSize); }
   SharedMemory& shared() { return shared_; }
   [[noreturn]] void report(const std::string& problem) const;
@@ -52,14 +68,15 @@ class Worker {
   void start_block(const Launch& launch, std::uint64_t number);
   void set_threads(dim3 size);
   void set_order(const EmulationSettings& settings, std::uint64_t number);
-  void run_threads();  // on a fiber: starts threads, for ever
   void start_thread(Thread& thread);
   void suspend();
   void go_to(Fiber& to);
   Fiber& next_fiber();
   Fiber& idle_fiber();
-  void make_ready(Thread& thread);
+  Fiber& checked_fiber();
   void finish_warp_op(Thread* lanes, const Thread& last);
+  void order_memory(std::span<const Thread> threads, unsigned mask);
+  void make_ready(Thread& thread);
   [[noreturn]] void report_stuck() const;
   [[noreturn]] void report_pair(const char* problem, const Thread& a, const Thread& b) const;
 
@@ -79,6 +96,15 @@ class Worker {
   Fiber* running_ = &caller_;
   std::vector<std::unique_ptr<Fiber>> fibers_;
   std::vector<Fiber*> idle_;
+
+  struct CheckedFibers {
+    std::vector<std::unique_ptr<Fiber>> all;
+    std::size_t used = 0;  // in this launch
+  };
+  bool checked_ = false;
+  void* stream_clock_ = nullptr;
+  std::map<void*, CheckedFibers> checked_fibers_;  // by the stream's clock
+  Meeting begin_;
   SharedMemory shared_;
 };
 

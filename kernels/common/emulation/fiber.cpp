@@ -4,6 +4,7 @@
 
 #include <boost/context/detail/fcontext.hpp>
 #include <cstdlib>
+#include <utility>
 
 #include "boxcar/kernels/common/emulation/sanitizer.h"
 
@@ -21,7 +22,8 @@ struct Fiber::Arrival {
   context::transfer_t from;
 };
 
-Fiber::Fiber(void (*entry)(void*), void* argument) : entry_(entry), argument_(argument) {
+Fiber::Fiber(void (*entry)(void*), void* argument, std::unique_ptr<Clock> clock)
+    : entry_(entry), argument_(argument), clock_(std::move(clock)) {
   void* mapping = mmap(nullptr, kGuardBytes + kStackBytes, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapping == MAP_FAILED || mprotect(mapping, kGuardBytes, PROT_NONE) != 0) std::abort();

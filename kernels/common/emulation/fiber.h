@@ -2,6 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
+
+#include "boxcar/runtime/device/race_clocks.h"
 
 namespace boxcar::emulation {
 
@@ -11,8 +14,8 @@ class Fiber {
   /// The stack the caller is on: somewhere to come back to.
   Fiber() = default;
   /// A new stack (128 KB above a guard page) on which entry(argument) runs once switched to.
-  /// `entry` must never return.
-  Fiber(void (*entry)(void*), void* argument);
+  /// `entry` must never return. `clock`: its own, which the caller switches to (race_clocks.h).
+  Fiber(void (*entry)(void*), void* argument, std::unique_ptr<Clock> clock = nullptr);
   /// Drops the stack; what is on it is not destroyed.
   ~Fiber();
   Fiber(const Fiber&) = delete;
@@ -21,6 +24,9 @@ class Fiber {
   /// Leaves `from`, on whose stack the caller is, and goes on in `to`. Returns when somebody
   /// switches back to `from`.
   static void switch_stacks(Fiber& from, Fiber& to);
+
+  /// Null if it has none of its own.
+  void* clock() const { return clock_ ? clock_->handle() : nullptr; }
 
  private:
   struct Arrival;
@@ -34,6 +40,7 @@ class Fiber {
   const void* stack_bottom_ = nullptr;
   std::size_t stack_bytes_ = 0;
   Fiber* target_ = nullptr;  // whom it switched to last
+  std::unique_ptr<Clock> clock_;
 };
 
 }  // namespace boxcar::emulation

@@ -10,7 +10,6 @@
 #include <math.h>
 
 #include <algorithm>
-#include <atomic>
 #include <bit>
 #include <cstdint>
 #include <cstring>
@@ -103,7 +102,7 @@ inline int __all_sync(unsigned mask, int predicate, BOXCAR_SITE) {
 
 // Memory.
 
-inline void __threadfence() { std::atomic_thread_fence(std::memory_order_seq_cst); }
+inline void __threadfence() { ::boxcar::emulation::fence(); }
 inline void __threadfence_block() { __threadfence(); }
 template <class T>
 T __ldg(const T* p) {
@@ -112,6 +111,11 @@ T __ldg(const T* p) {
 template <class T>
 T __ldcg(const T* p) {
   return *p;
+}
+/// For what other threads may store to meanwhile (by an atomic): the old value or the new one.
+template <class T>
+T __ldcv(const T* p) {
+  return __atomic_load_n(p, __ATOMIC_RELAXED);
 }
 template <class T>
 T __ldcs(const T* p) {
@@ -127,43 +131,53 @@ void __stcs(T* p, std::type_identity_t<T> value) {
 }
 
 // Atomics on integers. The order of a float's additions would differ from run to run.
+// They publish what the thread wrote before only if it has called __threadfence.
+
+#define BOXCAR_ATOMIC(operation, ...) \
+  (::boxcar::emulation::fenced() ? operation(__VA_ARGS__, __ATOMIC_ACQ_REL) : operation(__VA_ARGS__, __ATOMIC_ACQUIRE))
 
 template <::boxcar::emulation::Integer T>
 T atomicAdd(T* p, std::type_identity_t<T> value) {
-  return __atomic_fetch_add(p, value, __ATOMIC_SEQ_CST);
+  return BOXCAR_ATOMIC(__atomic_fetch_add, p, value);
 }
 float atomicAdd(float*, float) = delete;
 double atomicAdd(double*, double) = delete;
 template <::boxcar::emulation::Integer T>
 T atomicExch(T* p, std::type_identity_t<T> value) {
-  return __atomic_exchange_n(p, value, __ATOMIC_SEQ_CST);
+  return BOXCAR_ATOMIC(__atomic_exchange_n, p, value);
 }
 template <::boxcar::emulation::Integer T>
 T atomicOr(T* p, std::type_identity_t<T> value) {
-  return __atomic_fetch_or(p, value, __ATOMIC_SEQ_CST);
+  return BOXCAR_ATOMIC(__atomic_fetch_or, p, value);
 }
 template <::boxcar::emulation::Integer T>
 T atomicAnd(T* p, std::type_identity_t<T> value) {
-  return __atomic_fetch_and(p, value, __ATOMIC_SEQ_CST);
+  return BOXCAR_ATOMIC(__atomic_fetch_and, p, value);
 }
 template <::boxcar::emulation::Integer T>
 T atomicCAS(T* p, std::type_identity_t<T> expected, std::type_identity_t<T> value) {
-  __atomic_compare_exchange_n(p, &expected, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+  if (::boxcar::emulation::fenced()) {
+    __atomic_compare_exchange_n(p, &expected, value, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+  } else {
+    __atomic_compare_exchange_n(p, &expected, value, false, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE);
+  }
   return expected;
 }
 template <::boxcar::emulation::Integer T>
 T atomicMax(T* p, std::type_identity_t<T> value) {
-  T old = __atomic_load_n(p, __ATOMIC_SEQ_CST);
-  while (old < value && !__atomic_compare_exchange_n(p, &old, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+  for (T old = __atomic_load_n(p, __ATOMIC_ACQUIRE);;) {
+    const T found = atomicCAS(p, old, std::max<T>(old, value));
+    if (found == old) return old;
+    old = found;
   }
-  return old;
 }
 template <::boxcar::emulation::Integer T>
 T atomicMin(T* p, std::type_identity_t<T> value) {
-  T old = __atomic_load_n(p, __ATOMIC_SEQ_CST);
-  while (value < old && !__atomic_compare_exchange_n(p, &old, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+  for (T old = __atomic_load_n(p, __ATOMIC_ACQUIRE);;) {
+    const T found = atomicCAS(p, old, std::min<T>(old, value));
+    if (found == old) return old;
+    old = found;
   }
-  return old;
 }
 
 // Arithmetic. glibc declares __expf and its like without exporting them: only a macro gets past it.

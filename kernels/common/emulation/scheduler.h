@@ -7,8 +7,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <source_location>
+#include <string>
+#include <vector>
 
 #include "boxcar/runtime/device/backend.h"
+#include "boxcar/runtime/device/race_clocks.h"
 #include "boxcar/runtime/parallel/parallel_for.h"
 
 namespace boxcar::emulation {
@@ -31,6 +34,9 @@ struct Launch {
 /// Calls `body` once for each thread of each block; returns when all are done.
 void run(const Launch& launch, FunctionRef<void()> body);
 
+/// The names under which kernels ran in this process, each once: for the test that none is left untested.
+std::vector<std::string> kernels_that_ran();
+
 /// The calling thread waits until all threads of its block are at the same place.
 void sync_block(Site site);
 
@@ -38,6 +44,10 @@ enum class WarpOp { kSync, kShuffle, kBallot };
 /// The calling thread waits until all lanes of `mask` are at the same place with the same mask.
 /// kShuffle: the value of lane `source`; kBallot: a bit for each lane whose value is not 0.
 std::uint64_t sync_warp(WarpOp op, unsigned mask, std::uint64_t value, int source, Site site);
+
+/// __threadfence of the calling thread, and whether it has called it.
+void fence();
+bool fenced();
 
 /// Number of the calling thread in its warp.
 int lane();

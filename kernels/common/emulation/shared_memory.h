@@ -14,8 +14,8 @@ class SharedMemory {
   SharedMemory();
   ~SharedMemory();
 
-  /// Forgets all arrays and sets the dynamic one aside.
-  void start_block(std::size_t dynamic_bytes, unsigned char poison);
+  /// Forgets all arrays and sets the dynamic one aside. `renew`: in memory that no block has had.
+  void start_block(std::size_t dynamic_bytes, unsigned char poison, bool renew);
   /// The array of the declaration `key`; carved by the first thread that asks.
   void* array(const void* key, std::size_t bytes, std::size_t alignment);
   void* dynamic() const { return dynamic_; }
@@ -28,6 +28,7 @@ class SharedMemory {
     const void* key;
     void* data;
   };
+  void renew_arena();
   void* carve(std::size_t bytes, std::size_t alignment);
 
   std::unique_ptr<std::byte[]> arena_;

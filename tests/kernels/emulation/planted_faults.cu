@@ -83,6 +83,26 @@ __global__ void order_of_blocks_kernel(float* sum) {
   if (threadIdx.x == 0) *sum = *sum * 2 + static_cast<float>(blockIdx.x);
 }
 
+__global__ void blocks_store_to_one_place_kernel(float* y) { y[threadIdx.x] = static_cast<float>(threadIdx.x); }
+
+template <bool kFence>
+__global__ void last_block_kernel(float* partial, unsigned* counter, float* sum) {
+  if (threadIdx.x != 0) return;
+  partial[blockIdx.x] = static_cast<float>(blockIdx.x);
+  if (kFence) __threadfence();
+  if (atomicAdd(counter, 1u) != gridDim.x - 1) return;
+  float all = 0;
+  for (unsigned i = 0; i < gridDim.x; ++i) all += __ldcg(partial + i);
+  *sum = all;
+}
+
+__global__ void shuffle_as_barrier_kernel(float* y) {
+  BOXCAR_SHARED(float, value, [1]);
+  if (threadIdx.x == 0) value[0] = 5;
+  const int ready = __shfl_sync(0xffffffffu, 1, 0);
+  y[threadIdx.x] = value[0] + static_cast<float>(ready);
+}
+
 }  // namespace
 
 void store_past_the_end(Stream& stream, float* x, std::int64_t n) {
@@ -118,6 +138,18 @@ void shuffle_from_unnamed_lane(Stream& stream) {
   launch("shuffle_from_unnamed_lane", shuffle_from_unnamed_lane_kernel, kOneWarp, stream);
 }
 void declare_too_much(Stream& stream) { launch("declare_too_much", declare_too_much_kernel, kOneWarp, stream); }
+void blocks_store_to_one_place(Stream& stream, float* y) {
+  launch("blocks_store_to_one_place", blocks_store_to_one_place_kernel, Grid{dim3(2), dim3(32)}, stream, y);
+}
+void last_block_without_fence(Stream& stream, float* partial, unsigned* counter, float* sum) {
+  launch("last_block_without_fence", last_block_kernel<false>, Grid{dim3(4), dim3(32)}, stream, partial, counter, sum);
+}
+void last_block_with_fence(Stream& stream, float* partial, unsigned* counter, float* sum) {
+  launch("last_block_with_fence", last_block_kernel<true>, Grid{dim3(4), dim3(32)}, stream, partial, counter, sum);
+}
+void shuffle_as_barrier(Stream& stream, float* y) {
+  launch("shuffle_as_barrier", shuffle_as_barrier_kernel, kOneWarp, stream, y);
+}
 void order_of_blocks(Stream& stream, float* sum) {
   launch("order_of_blocks", order_of_blocks_kernel, Grid{dim3(5), dim3(32)}, stream, sum);
 }

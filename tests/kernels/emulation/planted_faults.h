@@ -31,6 +31,15 @@ void shuffle_in_branch(Stream& stream);
 void shuffle_from_unnamed_lane(Stream& stream);
 /// Declares 52 KB of shared memory.
 void declare_too_much(Stream& stream);
+/// Two blocks store to y[0]..y[31]: the same values, so that no order shows.
+void blocks_store_to_one_place(Stream& stream, float* y);
+/// As the "last block" of a sum (kernels/common/channel_sums.h), without __threadfence. Sums 4 blocks' numbers;
+/// partial: 4 floats, counter: 0.
+void last_block_without_fence(Stream& stream, float* partial, unsigned* counter, float* sum);
+/// As above, with __threadfence: correct.
+void last_block_with_fence(Stream& stream, float* partial, unsigned* counter, float* sum);
+/// Lane 0 stores to shared memory what the others read after a shuffle, which orders no memory.
+void shuffle_as_barrier(Stream& stream, float* y);
 /// sums[0] depends on the order of blocks: each multiplies and adds.
 void order_of_blocks(Stream& stream, float* sum);
 
