@@ -42,7 +42,7 @@ struct MemoryPool::State {
   }
 
   void* take(std::size_t bytes) {
-    if (!BOXCAR_POOL_KEEPS_BLOCKS) return from_system(bytes, kAlignment);
+    if (!BOXCAR_POOL_KEEPS_BLOCKS) return from_system(bytes);
     Segments& segments = segments_for(bytes);
     if (void* data = segments.take(bytes)) return data;
     return grow(segments, bytes) ? segments.take(bytes) : nullptr;
@@ -57,11 +57,11 @@ struct MemoryPool::State {
   /// side by side; where the system has not as much, what is needed.
   bool grow(Segments& segments, std::size_t bytes) {
     std::size_t size = rounded(std::max(bytes, segments.bytes() / 4), kGranule);
-    void* data = from_system(size, kAlignment);
+    void* data = from_system(size);
     if (!data) {
       release_unused();
       size = rounded(bytes, kGranule);
-      data = from_system(size, kAlignment);
+      data = from_system(size);
     }
     if (data) segments.add({static_cast<std::byte*>(data), size});
     return data != nullptr;
@@ -73,8 +73,8 @@ struct MemoryPool::State {
     }
   }
 
-  void* from_system(std::size_t bytes, std::size_t alignment) {
-    void* data = device_allocate(device, bytes, alignment);
+  void* from_system(std::size_t bytes) {
+    void* data = device_allocate(device, bytes, kAlignment);
     if (!data) return nullptr;
     ++stats.system_allocations;
     stats.reserved_bytes += bytes;
