@@ -1,5 +1,6 @@
 #include "boxcar/nn/modules/conv.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "boxcar/kernels/common/copy.h"
@@ -241,10 +242,9 @@ Value ConvBnAct::forward_fused(Context& context, const Value& x, const std::opti
   const bool one_packed = places.empty() || (places.size() == 1 && !places[0].wide);
   if (activates && !residual && one_packed) return Value(context, z);
   std::vector<Value::Stored> parts = place(context, z.shape(), z.dtype(), places);
-  const std::vector<float> ones(static_cast<std::size_t>(out_), 1.0f), zeros(ones.size(), 0.0f);
-  std::vector<float> mean = zeros, var = ones;
+  float *ones = identity_.as(), *zeros = ones + out_;
   const Tensor saved = Tensor::empty(stream, {1, 1, 2, out_});
-  const kernels::Norm identity{ones.data(), zeros.data(), mean.data(), var.data(), 0.0f, 0.0f, false};
+  const kernels::Norm identity{ones, zeros, zeros, ones, 0.0f, 0.0f, false};
   kernels::NormActForwardArgs args{.z = z,
                                    .norm = identity,
                                    .act = activates ? kNoAct : settings_.act,
@@ -271,9 +271,8 @@ FoldedNorm folded_norm(const std::vector<float>& gamma, const std::vector<float>
   return folded;
 }
 
-void ConvBnAct::fuse() {
+void ConvBnAct::fuse(Stream& stream) {
   if (fused_) return;
-  Stream stream;
   const auto values = [&](const Parameter* p) { return p->value.to_host(stream); };
   const FoldedNorm folded = folded_norm(values(gamma_), values(beta_), values(mean_), values(var_), kNormEps);
   std::vector<float> weight = values(weight_);
@@ -291,6 +290,9 @@ void ConvBnAct::fuse() {
   weight_ = &declare(std::move(new_weight));
   bias_ = &declare(std::move(new_bias));
   gamma_ = beta_ = mean_ = var_ = batches_ = nullptr;
+  std::vector<float> identity(2 * channels, 0.0f);
+  std::fill_n(identity.begin(), channels, 1.0f);
+  identity_ = Tensor::from(stream, {1, 1, 2, out_}, identity);
   fused_ = true;
 }
 

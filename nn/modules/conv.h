@@ -50,7 +50,7 @@ class ConvBnAct : public Layer {
   Value forward(Context& context, const Value& x, const std::optional<Value>& residual = {},
                 std::span<const Place> places = {});
   Value forward(Context& context, std::span<const Value> inputs, std::span<const Place> places) override;
-  void fuse() override;
+  void fuse(Stream& stream) override;
 
   int in_channels() const { return in_; }
   int out_channels() const { return out_; }
@@ -73,6 +73,7 @@ class ConvBnAct : public Layer {
   Parameter* weight_;
   Parameter* bias_ = nullptr;                 // of a fused convolution
   kernels::ConvWeightCache fused_weights_{};  // likewise
+  Tensor identity_{};                         // likewise: the norm that changes nothing, ones then zeros [1,1,2,out]
   Parameter *gamma_ = nullptr, *beta_ = nullptr, *mean_ = nullptr, *var_ = nullptr, *batches_ = nullptr;
 };
 

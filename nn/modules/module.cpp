@@ -45,8 +45,8 @@ void Module::for_each_module(const std::function<void(const std::string&, Module
   walk("", *this);
 }
 
-void Module::fuse() {
-  for (Module* child : children_) child->fuse();
+void Module::fuse(Stream& stream) {
+  for (Module* child : children_) child->fuse(stream);
 }
 
 }  // namespace boxcar::nn

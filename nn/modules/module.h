@@ -37,8 +37,9 @@ class Module {
 
   /// Takes a child's parameters out of the state (a layer list that turned out unused).
   void remove_child(Module& child);
-  /// Folds batch norms into convolutions where that is possible, for inference. Values must be there.
-  virtual void fuse();
+  /// Folds batch norms into convolutions where that is possible, for inference. Values must be there, on the stream's
+  /// device.
+  virtual void fuse(Stream& stream);
 
  protected:
   Parameter& declare(Parameter parameter);

@@ -30,6 +30,8 @@ class EventBackend {
   virtual ~EventBackend() = default;
   /// The calling thread waits until the work before the last record() is done.
   virtual void synchronize() = 0;
+  /// Whether the work before the last record() is done. Does not wait.
+  virtual bool done() = 0;
 };
 
 class StreamBackend;
@@ -72,8 +74,13 @@ std::unique_ptr<EventBackend> make_cuda_event(Device device);
 std::unique_ptr<StreamBackend> make_cuda_stream(Device device);
 void* cuda_allocate(Device device, std::size_t bytes, std::size_t alignment);
 void cuda_free(Device device, void* data) noexcept;
+/// Page-locked host memory; null when out of memory.
+void* cuda_allocate_host(Device device, std::size_t bytes);
+void cuda_free_host(void* data) noexcept;
 /// Number of CUDA devices; 0 without a driver. Never throws.
 int cuda_device_count() noexcept;
+/// Whether CUDA code runs on the CPU here (BOXCAR_CUDA=EMULATE).
+bool cuda_is_emulated() noexcept;
 
 /// Null when out of memory.
 void* device_allocate(Device device, std::size_t bytes, std::size_t alignment);

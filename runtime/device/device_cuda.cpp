@@ -36,6 +36,12 @@ class CudaEvent final : public EventBackend {
   }
   ~CudaEvent() override { cudaEventDestroy(event_); }
   void synchronize() override { BOXCAR_CHECK_CUDA(cudaEventSynchronize(event_)); }
+  bool done() override {
+    const cudaError_t status = cudaEventQuery(event_);
+    if (status == cudaErrorNotReady) return false;
+    BOXCAR_CHECK_CUDA(status);
+    return true;
+  }
   cudaEvent_t handle() const { return event_; }
 
  private:
@@ -181,6 +187,23 @@ void* cuda_allocate(Device device, std::size_t bytes, std::size_t) {
 void cuda_free(Device device, void* data) noexcept {
   if (cudaSetDevice(device.index) == cudaSuccess) cudaFree(data);
 }
+
+void* cuda_allocate_host(Device device, std::size_t bytes) {
+  require(device);
+  make_current(device);
+  void* data = nullptr;
+  const cudaError_t status = cudaMallocHost(&data, bytes);
+  if (status == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    return nullptr;
+  }
+  BOXCAR_CHECK_CUDA(status);
+  return data;
+}
+
+void cuda_free_host(void* data) noexcept { cudaFreeHost(data); }
+
+bool cuda_is_emulated() noexcept { return false; }
 
 int cuda_device_count() noexcept {
   int count = 0;

@@ -24,6 +24,7 @@ void require(Device device) {
 class EmulatedEvent final : public EventBackend {
  public:
   void synchronize() override { Driver::instance().finish(*state_); }
+  bool done() override { return Driver::instance().is_done(*state_); }
   const std::shared_ptr<EventState>& state() const { return state_; }
 
  private:
@@ -132,6 +133,14 @@ void* cuda_allocate(Device device, std::size_t bytes, std::size_t alignment) {
 
 void cuda_free(Device, void* data) noexcept { Driver::instance().free_later(data); }
 
+void* cuda_allocate_host(Device device, std::size_t bytes) {
+  require(device);
+  return std::malloc(bytes);
+}
+
+void cuda_free_host(void* data) noexcept { Driver::instance().free_later(data); }
+
 int cuda_device_count() noexcept { return kDevices; }
+bool cuda_is_emulated() noexcept { return true; }
 
 }  // namespace boxcar

@@ -67,6 +67,15 @@ void Driver::finish(const EventState& event) {
   acquire(&event);
 }
 
+// Who asks again and again gets on: each time some work may run.
+bool Driver::is_done(const EventState& event) {
+  std::lock_guard lock(mutex_);
+  maybe_run_some();
+  if (event.reached < event.recorded) return false;
+  acquire(&event);
+  return true;
+}
+
 void Driver::free_later(void* data) {
   std::lock_guard lock(mutex_);
   const std::shared_ptr<void> block(data, [](void* p) {

@@ -47,6 +47,7 @@ class Driver {
   void record(Queue& queue, const std::shared_ptr<EventState>& event);
   void wait(Queue& queue, const std::shared_ptr<EventState>& event);
   void finish(const EventState& event);
+  bool is_done(const EventState& event);
   /// Frees once the work queued so far is done.
   void free_later(void* data);
 

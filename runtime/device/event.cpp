@@ -9,6 +9,7 @@ namespace {
 class CpuEvent final : public EventBackend {
  public:
   void synchronize() override {}
+  bool done() override { return true; }
 };
 
 }  // namespace
@@ -26,5 +27,6 @@ StreamEvent& StreamEvent::operator=(StreamEvent&&) noexcept = default;
 
 void StreamEvent::record(Stream& stream) { stream.backend().record(*backend_); }
 void StreamEvent::synchronize() { backend_->synchronize(); }
+bool StreamEvent::done() { return backend_->done(); }
 
 }  // namespace boxcar

@@ -23,6 +23,8 @@ class StreamEvent {
   void record(Stream& stream);
   /// The calling thread waits for the work before the last record(); at once if there was none.
   void synchronize();
+  /// Whether that work is done, without waiting; true if there was none.
+  bool done();
   EventBackend& backend() { return *backend_; }
 
  private:

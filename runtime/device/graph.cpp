@@ -5,7 +5,8 @@
 
 namespace boxcar {
 
-Graph::Graph(std::unique_ptr<GraphBackend> backend) : backend_(std::move(backend)) {}
+Graph::Graph(std::unique_ptr<GraphBackend> backend, std::shared_ptr<void> memory)
+    : memory_(std::move(memory)), backend_(std::move(backend)) {}
 Graph::~Graph() = default;
 Graph::Graph(Graph&&) noexcept = default;
 Graph& Graph::operator=(Graph&&) noexcept = default;

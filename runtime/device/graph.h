@@ -12,7 +12,8 @@ class Stream;
 /// what changes between launches must lie in memory that the kernels read.
 class Graph {
  public:
-  explicit Graph(std::unique_ptr<GraphBackend> backend);
+  /// `memory`: what its launches use, kept as long as it.
+  explicit Graph(std::unique_ptr<GraphBackend> backend, std::shared_ptr<void> memory = nullptr);
   ~Graph();
   Graph(Graph&&) noexcept;
   Graph& operator=(Graph&&) noexcept;
@@ -23,6 +24,7 @@ class Graph {
   int kernels() const;
 
  private:
+  std::shared_ptr<void> memory_;
   std::unique_ptr<GraphBackend> backend_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "boxcar/runtime/base/error.h"
 #include "boxcar/runtime/device/backend.h"
@@ -67,8 +68,11 @@ Stream::Stream(Device device, StreamOptions options)
     : device_(device),
       threads_(threads_of(options)),
       dry_run_(options.dry_run),
-      pool_(std::make_shared<MemoryPool>(device)),
+      pool_(std::make_shared<MemoryPool>(device, options.dry_run)),
       backend_(make_backend(device)) {
+  if (EmulationSettings* emulation = backend_->emulation(); emulation && options.threads > 0) {
+    emulation->workers = threads_;
+  }
   if (dry_run_ && device.is_cuda()) fail<DeviceError>("a dry run is made on the CPU, not on {}", device.name());
 }
 
@@ -86,7 +90,21 @@ void Stream::synchronize() { backend_->synchronize(); }
 void Stream::copy(void* to, const void* from, std::size_t bytes) { backend_->copy(to, from, bytes); }
 void Stream::fill(void* to, int byte, std::size_t bytes) { backend_->fill(to, byte, bytes); }
 void Stream::wait(StreamEvent& event) { backend_->wait(event.backend()); }
-void Stream::begin_capture() { backend_->begin_capture(); }
-Graph Stream::end_capture() { return Graph(backend_->end_capture()); }
+std::shared_ptr<MemoryPool> Stream::exchange_pool(std::shared_ptr<MemoryPool> pool) {
+  if (!pool || pool->device() != device_) {
+    fail<DeviceError>("a stream on {} needs a pool of that device", device_.name());
+  }
+  return std::exchange(pool_, std::move(pool));
+}
+
+void Stream::begin_capture() {
+  backend_->begin_capture();
+  pool_->hold();
+}
+
+Graph Stream::end_capture() {
+  std::shared_ptr<void> memory = pool_->release_hold();
+  return Graph(backend_->end_capture(), std::move(memory));
+}
 
 }  // namespace boxcar

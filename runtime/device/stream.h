@@ -18,7 +18,8 @@ class Profiler;
 class StreamBackend;
 
 struct StreamOptions {
-  /// CPU threads that ops on this stream use; 0: as many as the process may run at once.
+  /// CPU threads that ops on this stream use; 0: as many as the process may run at once. Where CUDA is emulated they
+  /// share the blocks of a grid; 0: one.
   int threads = 0;
   /// Ops are checked and handed to the profiler but not computed, so that memory of theirs is never touched: counts
   /// what a network does, of any size, at once. Copies and fills are made. CPU only (DeviceError).
@@ -38,6 +39,8 @@ class Stream {
   int threads() const { return threads_; }
   bool dry_run() const { return dry_run_; }
   const std::shared_ptr<MemoryPool>& pool() const { return pool_; }
+  /// Takes memory from another pool of the same device from now on; returns the pool in use before.
+  std::shared_ptr<MemoryPool> exchange_pool(std::shared_ptr<MemoryPool> pool);
   /// The pool, for the vectors that an op needs while it runs: std::pmr::vector<float> sums(n, stream.scratch()). CPU
   /// only, as host code reads and writes them (DeviceError).
   std::pmr::memory_resource* scratch() const;
@@ -53,8 +56,10 @@ class Stream {
   /// An event that was never recorded is not waited for.
   void wait(StreamEvent& event);
 
-  /// Until end_capture(), work is recorded with its arguments and not run. CUDA only
-  /// (DeviceError); synchronize() and events are refused meanwhile.
+  /// Until end_capture(), work is recorded with its arguments and not run. CUDA only (DeviceError); synchronize() and
+  /// events are refused meanwhile. Memory that is freed meanwhile is used by each launch of the graph: the pool must be
+  /// one from which nothing is taken later that outlives a launch (exchange_pool), and must have seen the same work
+  /// before, as it cannot get more from the system.
   void begin_capture();
   Graph end_capture();
 

@@ -1,7 +1,11 @@
 #include "boxcar/runtime/memory/pool.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <mutex>
+#include <utility>
+#include <vector>
 
 #include "boxcar/runtime/base/error.h"
 #include "boxcar/runtime/device/backend.h"
@@ -25,14 +29,35 @@ std::size_t block_size(std::size_t bytes) {
   return BOXCAR_POOL_KEEPS_BLOCKS ? rounded(bytes, kAlignment) : std::max<std::size_t>(bytes, 1);
 }
 
+/// Memory of the system that somebody may still use.
+struct Held {
+  explicit Held(Device d) : device(d) {}
+  ~Held() {
+    for (std::byte* block : blocks) device_free(device, block);
+  }
+  Held(const Held&) = delete;
+  Held& operator=(const Held&) = delete;
+
+  Device device;
+  std::vector<std::byte*> blocks;
+};
+
+// Memory that is only backed where it is touched, more than the machine has if need be.
+void* reserve_addresses(std::size_t bytes) {
+  void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return data == MAP_FAILED ? nullptr : data;
+}
+
 }  // namespace
 
 struct MemoryPool::State {
-  explicit State(Device d) : device(d) {}
+  State(Device d, bool no_memory) : device(d), address_space_only(no_memory) {}
   Device device;
+  bool address_space_only;
   mutable std::mutex mutex;
   MemoryStats stats;
   Segments small, large;
+  std::shared_ptr<Held> held;  // while memory is held
 
   // Sizes of small blocks may differ from step to step (the number of objects). They lie apart, so that those of large
   // blocks, which the shape settles, find the same places in every step.
@@ -74,7 +99,7 @@ struct MemoryPool::State {
   }
 
   void* from_system(std::size_t bytes) {
-    void* data = device_allocate(device, bytes, kAlignment);
+    void* data = address_space_only ? reserve_addresses(bytes) : device_allocate(device, bytes, kAlignment);
     if (!data) return nullptr;
     ++stats.system_allocations;
     stats.reserved_bytes += bytes;
@@ -83,11 +108,18 @@ struct MemoryPool::State {
 
   void to_system(const Segments::Range& range) {
     stats.reserved_bytes -= range.bytes;
-    device_free(device, range.begin);
+    if (address_space_only) {
+      munmap(range.begin, range.bytes);
+    } else if (held) {
+      held->blocks.push_back(range.begin);
+    } else {
+      device_free(device, range.begin);
+    }
   }
 };
 
-MemoryPool::MemoryPool(Device device) : state_(std::make_unique<State>(device)) {}
+MemoryPool::MemoryPool(Device device, bool address_space_only)
+    : state_(std::make_unique<State>(device, address_space_only)) {}
 MemoryPool::~MemoryPool() { release_unused(); }
 
 Device MemoryPool::device() const { return state_->device; }
@@ -132,6 +164,16 @@ MemoryStats MemoryPool::stats() const {
 void MemoryPool::reset_high_water() {
   std::lock_guard lock(state_->mutex);
   state_->stats.high_water_bytes = state_->stats.live_bytes;
+}
+
+void MemoryPool::hold() {
+  std::lock_guard lock(state_->mutex);
+  state_->held = std::make_shared<Held>(state_->device);
+}
+
+std::shared_ptr<void> MemoryPool::release_hold() {
+  std::lock_guard lock(state_->mutex);
+  return std::exchange(state_->held, nullptr);
 }
 
 void MemoryPool::release_unused() {

@@ -23,7 +23,8 @@ struct MemoryStats {
 /// ops (Stream::scratch()). Under AddressSanitizer nothing is kept, so that each block has red zones of its own.
 class MemoryPool final : public std::pmr::memory_resource {
  public:
-  explicit MemoryPool(Device device);
+  /// address_space_only: most of it is never touched (a dry run), so there may be more than the machine has.
+  explicit MemoryPool(Device device, bool address_space_only = false);
   ~MemoryPool() override;
   MemoryPool(const MemoryPool&) = delete;
   MemoryPool& operator=(const MemoryPool&) = delete;
@@ -37,6 +38,11 @@ class MemoryPool final : public std::pmr::memory_resource {
   void reset_high_water();
   /// Gives segments that are not in use back to the system.
   void release_unused();
+  /// For a recording of work that will be issued again (Stream::begin_capture): from hold() on, memory that is given
+  /// back stays valid, until what release_hold() returns goes. Where the pool keeps its blocks that is so anyway, as
+  /// long as release_unused() is not called.
+  void hold();
+  std::shared_ptr<void> release_hold();
   Device device() const;
 
  private:

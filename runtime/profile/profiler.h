@@ -25,8 +25,8 @@ struct OpCost {
 /// What a scope is about: a stage of the run, or one op within it.
 enum class ScopeKind { kStage, kOp };
 
-/// Collects the scopes of one thread. Times are of the host's clock: right for streams whose ops
-/// are done when they return, as on the CPU.
+/// Collects the scopes of one thread. Times are of the host's clock, so whoever measures work of a GPU waits for it
+/// within the scope, as ops with a profiler do.
 class Profiler {
  public:
   /// Sums over all scopes of one kind and name.

@@ -86,7 +86,7 @@ TEST_P(WholeNetwork, EvaluationAndFusedEvaluation) {
   BOXCAR_NEED_SHARED();
   load();
   for (const char* what : {"eval", "fused"}) {
-    if (what == std::string("fused")) model_->fuse();
+    if (what == std::string("fused")) model_->fuse(stream_);
     nn::Context context(stream_, nn::Pass::kEvaluate);
     model_->set_trace([&](int layer, const nn::Value& v) { check_trace("eval_trace", 1e-5, layer, v); });
     const Outputs outputs = model_->forward(context, nn::Value(context, image(stream_, golden_.at("input"))));

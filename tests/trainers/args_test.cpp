@@ -72,7 +72,7 @@ TEST(Args, WritesTheReferencesFile) {
   BOXCAR_NEED_SHARED();
   const std::string golden = test::read_plainly(test::shared("golden/trainer/args.yaml"));
   const Args args = Args::from_yaml(golden, "args.yaml");
-  EXPECT_EQ(args.to_yaml(), golden + "threads: 0\n");
+  EXPECT_EQ(args.to_yaml(), golden + "threads: 0\ncuda_graphs: true\n");
   EXPECT_EQ(args.epochs, 3);
   EXPECT_EQ(args.save_dir, "runs/detect/train");
 }
@@ -84,7 +84,7 @@ TEST(Args, PrintsTheReferencesLine) {
   const auto at = console.find(begin) + begin.size();
   std::string line = console.substr(at, console.find('\n', at) - at);
   const auto time = line.find(", time=");
-  line.insert(time, ", threads=0");
+  line.insert(time, ", threads=0, cuda_graphs=True");
   EXPECT_EQ(Args::from_yaml(test::read_plainly(test::shared("golden/trainer/args.yaml")), "args.yaml").to_line(), line);
 }
 

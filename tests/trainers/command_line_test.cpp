@@ -111,6 +111,11 @@ TEST(CommandLine, HasWordsOfItsOwn) {
   EXPECT_EQ(info.values.at("model"), Setting("yolo11n.yaml"));
   EXPECT_EQ(info.values.at("imgsz"), Setting(320));
   EXPECT_EQ(info.values.at("traffic"), Setting(true));
+  const Command plan = parse("plan model=yolo11m.yaml imgsz=640 batch=64 amp=False");
+  EXPECT_EQ(plan.kind, Kind::plan);
+  EXPECT_EQ(plan.values.at("batch"), Setting(64));
+  EXPECT_EQ(plan.values.at("amp"), Setting(false));
+  EXPECT_ERROR(ArgumentError, parse("plan batch=2"), "'boxcar plan' needs model=");
   const Command check = parse("data check data=1");
   EXPECT_EQ(check.kind, Kind::data);
   EXPECT_EQ(check.sub_word, "check");

@@ -31,5 +31,15 @@ TEST(DeviceChoice, RefusesEverythingElse) {
   EXPECT_ERROR(ArgumentError, parse_device_choice("0,0"), "argument 'device' names GPU 0 twice in '0,0'");
 }
 
+TEST(DeviceChoice, ChoosesOneDevice) {
+  EXPECT_EQ(chosen_device(nullptr), Device::cpu());
+  EXPECT_EQ(chosen_device("cpu"), Device::cpu());
+  EXPECT_EQ(chosen_device("cuda:3"), Device::cuda(3));
+  EXPECT_ERROR(DeviceError, chosen_device("0,1"),
+               "device=0,1 cannot be used: this version of boxcar works on one GPU; name one of them");
+  EXPECT_ERROR(DeviceError, chosen_device(-1),
+               "device=-1 cannot be used: boxcar does not look for an idle GPU; name one, as in device=0");
+}
+
 }  // namespace
 }  // namespace boxcar

@@ -97,6 +97,20 @@ TEST_F(ProfileRun, ValidationAndPredictionHaveOneToo) {
   EXPECT_NE(log.find("\nnon_max_suppression "), std::string::npos) << log;
 }
 
+TEST_F(ProfileRun, PlanShowsTheMemoryOfAStep) {
+  const auto plan = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {BOXCAR_BINARY, "plan", "model=yolo11m.yaml"});
+    return test::run_program(arguments, folder_.path());
+  };
+  const test::Finished done = plan({"imgsz=640", "batch=64"});
+  EXPECT_EQ(done.status, 0) << done.output;
+  EXPECT_NE(done.output.find("a training step of 64 images of 640 x 640 in bf16"), std::string::npos) << done.output;
+  EXPECT_NE(done.output.find("\nall "), std::string::npos) << done.output;
+  const test::Finished refused = plan({"optimizer=auto"});
+  EXPECT_NE(refused.status, 0);
+  EXPECT_NE(refused.output.find("name the optimizer"), std::string::npos) << refused.output;
+}
+
 TEST_F(ProfileRun, InfoCountsTheTrafficOfAStep) {
   const test::Finished done =
       test::run_program({BOXCAR_BINARY, "info", "model=yolo11n.yaml", "imgsz=320", "traffic=True"}, folder_.path());

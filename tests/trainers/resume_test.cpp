@@ -21,9 +21,11 @@ class Resume : public testing::Test {
   // What to say after "boxcar" to begin a run. Batches of two from four pictures, and a step every three batches: most
   // checkpoints hold gradients that wait for their step.
   Words start(const std::string& name, const std::string& model) {
-    return {"detect",       "train",         "data=" + yaml_.string(), "model=" + model, "epochs=6", "batch=2",
-            "imgsz=64",     "workers=1",     "close_mosaic=2",         "plots=False",    "nbs=6",    "warmup_epochs=1",
-            "name=" + name, "exist_ok=True", "optimizer=SGD"};
+    return {"detect",         "train",         "data=" + yaml_.string(),
+            "model=" + model, "epochs=6",      "batch=2",
+            "imgsz=64",       "workers=1",     "close_mosaic=2",
+            "plots=False",    "nbs=6",         "warmup_epochs=1",
+            "name=" + name,   "exist_ok=True", model == "yolo11n.yaml" ? "optimizer=SGD" : "optimizer=auto"};
   }
   // The same for going on with it, once it has a checkpoint.
   Words start_or_resume(const std::string& name, const std::string& model) {

@@ -52,6 +52,7 @@ TEST(Checkpoint, SurvivesAFile) {
   c.ema = {{"w", {DType::kF32, {2}, std::vector<std::byte>(8)}}};
   c.optimizer = {{"momentum_buffer", c.ema}};
   c.best_fitness = 0.25;
+  c.momentum = 0.9;
   c.last_step = 7;
   c.instruction_set = "avx2";
   Checkpoint(c).write(folder / "c.pt");
@@ -63,6 +64,7 @@ TEST(Checkpoint, SurvivesAFile) {
   EXPECT_EQ(d.optimizer, c.optimizer);
   EXPECT_EQ(d.best_fitness, 0.25);
   EXPECT_FALSE(d.fitness);
+  EXPECT_EQ(d.momentum, 0.9);
   EXPECT_EQ(d.last_step, 7);
 }
 

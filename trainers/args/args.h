@@ -92,6 +92,7 @@ struct Args {
   std::string tracker;
   std::optional<std::string> save_dir;
   int threads;
+  bool cuda_graphs;
 
   /// The defaults of cfg/default.yaml.
   Args();

@@ -59,11 +59,16 @@ const SpecialWord* special_word(std::string word) {
   return it == std::end(kSpecial) ? nullptr : it;
 }
 
-/// `info ...` and `data WORD ...`: a grammar of their own, so only as the first word.
+/// `info ...`, `plan ...` and `data WORD ...`: a grammar of their own, so only as the first word.
 bool read_own_command(Command& command, const std::vector<std::string>& words) {
   if (words.front() == "info") {
     command.kind = Command::Kind::info;
     command.values = read_own_values("info", std::span(words).subspan(1));
+    return true;
+  }
+  if (words.front() == "plan") {
+    command.kind = Command::Kind::plan;
+    command.values = read_own_values("plan", std::span(words).subspan(1));
     return true;
   }
   if (words.front() != "data") return false;
@@ -141,7 +146,7 @@ void finish_run(Command& command) {
 }  // namespace
 
 std::vector<std::string_view> known_words() {
-  std::vector<std::string_view> out{"detect", "info", "data", "help", "version", "checks", "cfg", "copy-cfg"};
+  std::vector<std::string_view> out{"detect", "info", "plan", "data", "help", "version", "checks", "cfg", "copy-cfg"};
   out.insert(out.end(), std::begin(kModes), std::end(kModes));
   return out;
 }
@@ -168,6 +173,7 @@ std::string help_text() {
   boxcar [detect] MODE key=value ...     MODE is train, val or predict; words stand in any order
   boxcar info model=FILE                 layers, parameters and operations of a model
   boxcar info model=FILE traffic=True    bytes and kernel launches of a training step, op by op
+  boxcar plan model=FILE [imgsz batch]   memory that training takes, part by part, without training
   boxcar data check data=FILE            look through a data set without changing it
   boxcar data convert source=... target=...
   boxcar data shapes target=FOLDER       write a small data set of drawn shapes

@@ -23,6 +23,7 @@ struct Command {
     cfg,       // print embedded_file("default.yaml")
     copy_cfg,  // copy_default_config(current folder)
     info,      // describe a model: `values`
+    plan,      // what training it takes: `values`
     data       // work on a data set: `sub_word` and `values`
   };
   Kind kind = Kind::help;

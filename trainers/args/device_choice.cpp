@@ -47,10 +47,18 @@ DeviceChoice parse_device_choice(const Setting& value) {
   return gpus_of(parse_setting(text), value);
 }
 
-void require_cpu(const Setting& value) {
-  if (parse_device_choice(value).kind != DeviceChoice::Kind::cuda) return;
-  fail<DeviceError>("device={} cannot be used: this version of boxcar runs on the CPU; use device=cpu",
-                    value.to_text());
+Device chosen_device(const Setting& value) {
+  const DeviceChoice choice = parse_device_choice(value);
+  if (choice.kind != DeviceChoice::Kind::cuda) return Device::cpu();
+  if (choice.gpus.size() > 1) {
+    fail<DeviceError>("device={} cannot be used: this version of boxcar works on one GPU; name one of them",
+                      value.to_text());
+  }
+  if (choice.gpus.front() < 0) {
+    fail<DeviceError>("device={} cannot be used: boxcar does not look for an idle GPU; name one, as in device=0",
+                      value.to_text());
+  }
+  return Device::cuda(choice.gpus.front());
 }
 
 }  // namespace boxcar

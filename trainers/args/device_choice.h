@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "boxcar/runtime/device/device.h"
 #include "boxcar/trainers/args/setting.h"
 
 namespace boxcar {
@@ -19,7 +20,8 @@ struct DeviceChoice {
 /// anything else, and for a GPU named twice.
 DeviceChoice parse_device_choice(const Setting& value);
 
-/// Throws DeviceError where a GPU is asked for: runs take place on the CPU so far.
-void require_cpu(const Setting& value);
+/// The device of a run. Automatic is the CPU, as long as GPUs are a preview. Throws DeviceError for several GPUs and
+/// for "an idle one"; whether the GPU exists shows when a stream is made for it.
+Device chosen_device(const Setting& value);
 
 }  // namespace boxcar

@@ -21,12 +21,14 @@ struct OwnKey {
 };
 
 constexpr OwnKey kKeys[] = {
-    {"info", "model", Kind::text, true},           {"info", "imgsz", Kind::count, false},
-    {"info", "traffic", Kind::flag, false},        {"data check", "data", Kind::text, true},
-    {"data convert", "source", Kind::text, true},  {"data convert", "target", Kind::text, true},
-    {"data convert", "format", Kind::text, false}, {"data shapes", "target", Kind::text, true},
-    {"data shapes", "images", Kind::count, false}, {"data shapes", "imgsz", Kind::count, false},
-    {"data shapes", "seed", Kind::count, false},
+    {"info", "model", Kind::text, true},          {"info", "imgsz", Kind::count, false},
+    {"info", "traffic", Kind::flag, false},       {"plan", "model", Kind::text, true},
+    {"plan", "imgsz", Kind::count, false},        {"plan", "batch", Kind::count, false},
+    {"plan", "optimizer", Kind::text, false},     {"plan", "amp", Kind::flag, false},
+    {"data check", "data", Kind::text, true},     {"data convert", "source", Kind::text, true},
+    {"data convert", "target", Kind::text, true}, {"data convert", "format", Kind::text, false},
+    {"data shapes", "target", Kind::text, true},  {"data shapes", "images", Kind::count, false},
+    {"data shapes", "imgsz", Kind::count, false}, {"data shapes", "seed", Kind::count, false},
 };
 
 const OwnKey& find_key(const std::string& command, const std::string& key) {

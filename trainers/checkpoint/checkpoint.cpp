@@ -87,6 +87,7 @@ PickleValue Checkpoint::to_pickle() && {
                             {"model", PickleValue::dict_of(std::move(model))},
                             {"gradients", PickleValue::dict_of(std::move(gradients))},
                             {"optimizer", std::move(states)},
+                            {"momentum", optional_number(momentum)},
                             {"steps", steps},
                             {"updates", updates},
                             {"last_step", last_step},
@@ -119,6 +120,7 @@ Checkpoint Checkpoint::from_pickle(const PickleValue& root, const std::filesyste
   for (const auto& [name, tensors] : states.entries()) {
     if (name.text()) c.optimizer.emplace_back(*name.text(), fields.tensors(tensors, "optimizer"));
   }
+  c.momentum = fields.maybe_number("momentum");
   c.steps = fields.integer("steps");
   c.updates = fields.integer("updates");
   c.last_step = fields.integer("last_step");

@@ -21,16 +21,17 @@ struct Checkpoint {
   std::string model_text;          // the network as a model file
   std::vector<std::string> names;  // of the classes
   std::vector<int> strides;
-  std::string args_yaml;  // text of args.yaml, with what optimizer=auto chose
+  std::string args_yaml;  // text of args.yaml, with what optimizer=auto chose but for the momentum
 
   NamedTensors ema;        // averaged weights and running statistics, in order of the state dict
   NamedTensors model;      // raw ones; empty in a finished run's file
   NamedTensors gradients;  // summed since the last step; empty where that was the last batch
   std::vector<std::pair<std::string, NamedTensors>> optimizer;  // state buffers by name
 
-  std::int64_t steps = 0;       // of the optimizer
-  std::int64_t updates = 0;     // of the average
-  std::int64_t last_step = -1;  // batch number of the last step
+  std::optional<double> momentum;  // that the optimizer was made with: the argument, or what optimizer=auto chose
+  std::int64_t steps = 0;          // of the optimizer
+  std::int64_t updates = 0;        // of the average
+  std::int64_t last_step = -1;     // batch number of the last step
   std::optional<double> best_fitness, fitness;
   double stopper_best = 0;
   int stopper_epoch = 0;

@@ -8,6 +8,7 @@
 #include "boxcar/data/convert/voc.h"
 #include "boxcar/data/dataset/check.h"
 #include "boxcar/kernels/common/instruction_set.h"
+#include "boxcar/nn/model/memory_plan.h"
 #include "boxcar/nn/model/model_info.h"
 #include "boxcar/nn/model/step_traffic.h"
 #include "boxcar/runtime/base/error.h"
@@ -34,6 +35,17 @@ int count_of(const Values& values, const std::string& key, int otherwise) {
 
 bool is_description(const std::filesystem::path& file) {
   return file.extension() == ".yaml" || file.extension() == ".yml";
+}
+
+int imgsz_of(const Values& values) {
+  const int imgsz = count_of(values, "imgsz", 640);
+  if (imgsz < 32 || imgsz % 32 != 0) fail<ArgumentError>("imgsz={} must be a multiple of 32", imgsz);
+  return imgsz;
+}
+
+ModelSpec spec_of(const Values& values) {
+  const std::filesystem::path file = text_of(values, "model");
+  return is_description(file) ? load_model_spec(file.string(), {}, builtin_model) : Weights::read(file).spec();
 }
 
 void check(const Values& values, const Log& log) {
@@ -113,22 +125,31 @@ std::string checks_text() {
   return fmt::format("boxcar {}\nCPU: {} threads, {}, {} arithmetic\nmemory: {:.1f} GiB\nGPU: {}\n", version_text(),
                      available_threads(), kernels::cpu_instruction_set(),
                      kernels::cpu_has_bf16() ? "f32 and bf16" : "f32", pages * page / (1 << 30),
-                     gpus > 0 ? fmt::format("{} found; training on GPUs is not part of this version yet", gpus)
+                     gpus > 0 ? fmt::format("{} {}; device=0 uses the first (a preview)", gpus,
+                                            cuda_is_emulated() ? "emulated" : "found")
                               : "none found; everything runs on the CPU");
 }
 
 std::string info_text(const Values& values) {
-  const std::filesystem::path file = text_of(values, "model");
-  const int imgsz = count_of(values, "imgsz", 640);
-  if (imgsz < 32 || imgsz % 32 != 0) fail<ArgumentError>("imgsz={} must be a multiple of 32", imgsz);
-  const ModelSpec spec =
-      is_description(file) ? load_model_spec(file.string(), {}, builtin_model) : Weights::read(file).spec();
+  const int imgsz = imgsz_of(values);
+  const ModelSpec spec = spec_of(values);
   if (values.contains("traffic") && values.at("traffic").as_bool()) {
     return traffic_table(step_traffic(spec, imgsz), imgsz);
   }
   DetectionModel model(spec);
   Stream stream;
   return model_table(spec, model_info(model, stream, imgsz), imgsz);
+}
+
+std::string plan_text(const Values& values) {
+  MemoryPlanOptions options{.imgsz = imgsz_of(values), .batch = count_of(values, "batch", 16)};
+  if (options.batch < 1) fail<ArgumentError>("batch={} must be at least 1", options.batch);
+  if (values.contains("optimizer")) options.optimizer = nn::parse_optimizer(text_of(values, "optimizer"));
+  if (options.optimizer == nn::OptimizerType::kAuto) {
+    fail<ArgumentError>("optimizer=auto depends on the data set; name the optimizer, for example SGD");
+  }
+  if (values.contains("amp") && !values.at("amp").as_bool()) options.activations = DType::kF32;
+  return memory_table(memory_plan(spec_of(values), options), text_of(values, "model"), options);
 }
 
 void run_data_command(const std::string& word, const Values& values, const Options& options) {

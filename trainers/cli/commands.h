@@ -13,6 +13,8 @@ namespace boxcar {
 std::string checks_text();
 /// `boxcar info model=...`: the table of layers, parameters and GFLOPs; with traffic=True what a training step moves.
 std::string info_text(const std::map<std::string, Setting>& values);
+/// `boxcar plan model=...`: the memory that training takes, part by part.
+std::string plan_text(const std::map<std::string, Setting>& values);
 /// `boxcar data check|convert|shapes`.
 void run_data_command(const std::string& word, const std::map<std::string, Setting>& values, const Options& options);
 /// `boxcar val` and `boxcar predict`; the exit status.

@@ -101,6 +101,9 @@ int Program::execute(int argc, char** argv) {
     case Command::Kind::info:
       print(info_text(command.values));
       return 0;
+    case Command::Kind::plan:
+      print(plan_text(command.values));
+      return 0;
     case Command::Kind::data:
       run_data_command(command.sub_word, command.values, terminal_options());
       return 0;

@@ -65,11 +65,11 @@ std::ptrdiff_t file_count(const std::filesystem::path& folder) {
 
 }  // namespace
 
-LoadedModel::LoadedModel(const Weights& weights, int threads)
-    : LoadedModel(std::make_unique<DetectionModel>(weights.spec()), weights, threads) {}
+LoadedModel::LoadedModel(const Weights& weights, Device device, int threads)
+    : LoadedModel(std::make_unique<DetectionModel>(weights.spec()), weights, device, threads) {}
 
-LoadedModel::LoadedModel(std::unique_ptr<DetectionModel> model, const Weights& weights, int threads)
-    : stream_(Device::cpu(), {threads}), model_(std::move(model)) {
+LoadedModel::LoadedModel(std::unique_ptr<DetectionModel> model, const Weights& weights, Device device, int threads)
+    : stream_(device, {threads}), model_(std::move(model)) {
   if (model_->spec().channels != 3) {
     fail<ModelError>("{}: the model reads images of {} channels; this version measures and predicts with 3",
                      weights.path().string(), model_->spec().channels);
@@ -79,7 +79,7 @@ LoadedModel::LoadedModel(std::unique_ptr<DetectionModel> model, const Weights& w
   names_ = std::make_shared<const std::vector<std::string>>(weights.names().empty() ? model_->spec().names
                                                                                     : weights.names());
   arena_ = std::make_unique<nn::ParamArena>(*model_, stream_, 0);
-  model_->fuse();
+  model_->fuse(stream_);
 }
 
 int LoadedModel::stride() const { return std::max(32, std::ranges::max(model_->strides())); }
@@ -95,7 +95,8 @@ ImageSize LoadedModel::fitting_size(const ImageSize& asked, const Log& log) cons
 
 void BasePredictor::start(const Input& input) {
   input_ = &input;
-  activations_ = inference_type(input.args.quantize, kernels::cpu_has_bf16());
+  activations_ =
+      inference_type(input.args.quantize, input.model.stream().device().is_cuda() || kernels::cpu_has_bf16());
   size_ = input.model.fitting_size(input.args.imgsz, input.log);
   seen_ = 0;
   sum_ = {};

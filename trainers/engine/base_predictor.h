@@ -26,9 +26,9 @@ namespace boxcar {
 class LoadedModel {
  public:
   /// The network that the weights' file describes. Throws ModelError where it describes none.
-  LoadedModel(const Weights& weights, int threads);
+  LoadedModel(const Weights& weights, Device device, int threads);
   /// A network of the caller's own, freshly made. Throws ModelError where the weights do not fill it.
-  LoadedModel(std::unique_ptr<DetectionModel> model, const Weights& weights, int threads);
+  LoadedModel(std::unique_ptr<DetectionModel> model, const Weights& weights, Device device, int threads);
 
   DetectionModel& model() { return *model_; }
   Stream& stream() { return stream_; }

@@ -5,7 +5,6 @@
 
 #include "boxcar/data/augment/multi_scale.h"
 #include "boxcar/data/image/encode.h"
-#include "boxcar/kernels/common/instruction_set.h"
 #include "boxcar/kernels/resample/rescale.h"
 #include "boxcar/runtime/base/error.h"
 #include "boxcar/trainers/engine/batches.h"
@@ -51,7 +50,7 @@ void BaseTrainer::announce_start() {
   run_callbacks(events::on_train_start, *this, log_);
   log_.info("{} train and {} val images at imgsz={}, {} loader workers, {} threads, {} on {}", train_loader_->size(),
             val_loader_->size(), args_.imgsz.side(), loader_options(args_.batch, Mode::train).workers,
-            stream_->threads(), name_of(activations_), kernels::cpu_instruction_set());
+            stream_->threads(), name_of(activations_), numerics());
   log_.info("logging results to {}", save_dir_.string());
   log_.info("starting training for {} epochs", epochs_);
 }
@@ -80,7 +79,7 @@ void BaseTrainer::run_epochs() {
 bool BaseTrainer::run_epoch() {
   const ProfileScope epoch = stage("epoch");
   run_callbacks(events::on_train_epoch_start, *this, log_);
-  mean_losses_.assign(loss_names_.size(), 0.0);
+  losses_->start();
   images_done_ = 0;
   waited_before_ = train_loader_->stats().wait_seconds;
   const double start = seconds_now();
@@ -95,12 +94,14 @@ bool BaseTrainer::run_epoch() {
     if (!batch) break;
     train_one_batch(*batch, std::int64_t{epoch_} * train_loader_->batches() + i);
   }
+  losses_->means(Wait::yes);
   if (bar_) bar_->finish(seconds_now());
   bar_.reset();
+  step_->forget_graphs();  // what ends an epoch may change the network or its loss
   criterion_->on_epoch_end(epoch_, epochs_);
   log_rates();
   run_callbacks(events::on_train_epoch_end, *this, log_);
-  if (is_last_epoch() || stop_) stream_->pool()->release_unused();  // no training step follows
+  if (is_last_epoch() || stop_) step_->release_memory();  // no training step follows
   if (args_.val || is_last_epoch() || stopper_.possible_stop() || stop_) {
     metrics_ = validate();
     fitness_ = metrics_.fitness;
@@ -117,31 +118,15 @@ std::optional<HostBatch> BaseTrainer::next_batch() {
 }
 
 // Adds the batch's gradients to those in the arena.
-BaseTrainer::LossValues BaseTrainer::differentiate(const HostBatch& host) {
+void BaseTrainer::differentiate(const HostBatch& host) {
   Batch batch;
   {
     const ProfileScope scope = stage("batch");
-    batch = to_device(*stream_, host);
+    batch = (*upload_)(host);
     multi_scale(batch, host.number);
     preprocess_batch(batch);
   }
-  nn::Context context(*stream_, nn::Pass::kTrain, activations_);
-  Outputs outputs;
-  {
-    const ProfileScope scope = stage("model");
-    outputs = model_->forward(context, nn::Value(context, batch.images));
-  }
-  Loss loss;
-  {
-    const ProfileScope scope = stage("loss");
-    loss = (*criterion_)(context, outputs, batch);
-  }
-  const ProfileScope scope = stage("gradients");
-  loss.total.add_grad(*stream_, Tensor::from(*stream_, {}, {1.0f}), nn::Own::kExclusive);
-  context.backward();
-  LossValues values{loss.total.to_host()[0], {}};
-  for (const nn::Value& item : loss.items) values.items.push_back(item.to_host()[0]);
-  return values;
+  losses_->send(host.number, step_->run(batch));
 }
 
 void BaseTrainer::train_one_batch(const HostBatch& host, std::int64_t number) {
@@ -154,11 +139,7 @@ void BaseTrainer::train_one_batch(const HostBatch& host, std::int64_t number) {
       for (nn::ParamGroup& group : optimizer_->groups()) group.lr = *requested_lr_ * (group.boosted ? 3 : 1);
     }
   }
-  const LossValues loss = differentiate(host);
-  loss_finite_ = std::isfinite(loss.total);
-  for (std::size_t i = 0; i < loss.items.size() && i < mean_losses_.size(); ++i) {
-    mean_losses_[i] = (mean_losses_[i] * host.number + loss.items[i]) / (host.number + 1);
-  }
+  differentiate(host);
   if (accumulation_.due(number, accumulate_)) {
     const ProfileScope scope = stage("optimizer");
     optimizer_step();
@@ -192,11 +173,13 @@ void BaseTrainer::optimizer_step() {
   run_callbacks(events::optimizer_step, *this, log_);
   optimizer_->begin_step(
       *stream_, {.max_norm = kMaxGradientNorm, .average_weight = static_cast<float>(ema_decay_.next_weight())});
-  const float* grads = arena_->grads().data();
-  optimizer_->step(*stream_, {.values = arena_->values().data(),
-                              .grads = grads,
-                              .norm = optimizer_->measure(*stream_, grads),
-                              .averages = ema_.as()});
+  step_->update([this] {
+    const float* grads = arena_->grads_tensor().as();
+    optimizer_->step(*stream_, {.values = arena_->values_tensor().as(),
+                                .grads = grads,
+                                .norm = optimizer_->measure(*stream_, grads),
+                                .averages = ema_.as()});
+  });
   run_callbacks(events::on_before_zero_grad, *this, log_);
   arena_->zero_grads();
   run_callbacks(events::on_params_update, *this, log_);
@@ -209,7 +192,7 @@ void BaseTrainer::optimizer_step() {
 void BaseTrainer::draw_progress(const HostBatch& host) {
   if (!bar_) return;
   bar_->describe(
-      train_row({epoch_ + 1, epochs_, 0.0, mean_losses_, static_cast<int>(host.boxes.size()), host.images.shape().w}));
+      train_row({epoch_ + 1, epochs_, 0.0, losses(), static_cast<int>(host.boxes.size()), host.images.shape().w}));
   bar_->update(host.number + 1, seconds_now(), images_done_, train_loader_->stats().wait_seconds - waited_before_);
 }
 
@@ -270,7 +253,7 @@ Metrics BaseTrainer::validate() {
 }
 
 bool BaseTrainer::recover_from_nan() {
-  const bool corrupt = !loss_finite_ || (fitness_ && !std::isfinite(*fitness_));
+  const bool corrupt = !losses_->finite() || (fitness_ && !std::isfinite(*fitness_));
   if (!corrupt) {
     nan_recoveries_ = 0;
     return false;
@@ -291,8 +274,9 @@ bool BaseTrainer::recover_from_nan() {
 
 void BaseTrainer::finish_epoch() {
   EpochRow row{epoch_ + 1, seconds_now() - loop_start_, {}, metrics_.values, learning_rates_};
+  const std::vector<double> means = losses(Wait::yes);
   for (std::size_t i = 0; i < loss_names_.size(); ++i)
-    row.train_losses.emplace_back("train/" + loss_names_[i], mean_losses_[i]);
+    row.train_losses.emplace_back("train/" + loss_names_[i], means[i]);
   if (row.metrics.empty()) row.metrics = empty_metrics();
   try {
     csv_.append(row);
@@ -358,7 +342,9 @@ void BaseTrainer::plot_metrics() {
   if (!drawn) log_.warning("results.png is left out: {}", drawn.reason);
 }
 
-std::vector<double> BaseTrainer::losses(Wait) const { return mean_losses_; }
+std::vector<double> BaseTrainer::losses(Wait wait) const {
+  return losses_ ? losses_->means(wait) : std::vector<double>();
+}
 
 void BaseTrainer::request_stop() {
   stop_requested_ = true;

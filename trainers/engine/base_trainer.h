@@ -23,11 +23,14 @@
 #include "boxcar/trainers/checkpoint/checkpoint.h"
 #include "boxcar/trainers/checkpoint/weights.h"
 #include "boxcar/trainers/engine/base_validator.h"
+#include "boxcar/trainers/engine/batch_upload.h"
 #include "boxcar/trainers/engine/early_stopping.h"
+#include "boxcar/trainers/engine/epoch_losses.h"
 #include "boxcar/trainers/engine/options.h"
 #include "boxcar/trainers/engine/profile_report.h"
 #include "boxcar/trainers/engine/progress.h"
 #include "boxcar/trainers/engine/results_csv.h"
+#include "boxcar/trainers/engine/train_step.h"
 
 namespace boxcar {
 
@@ -80,6 +83,7 @@ class BaseTrainer : public HasCallbacks {
   nn::ParamArena& arena() const { return *arena_; }
   nn::Optimizer& optimizer() const { return *optimizer_; }
   Stream& stream() const { return *stream_; }
+  const TrainStep& train_step() const { return *step_; }
   DataLoader& train_loader() const { return *train_loader_; }
   DataLoader& val_loader() const { return *val_loader_; }
   BaseValidator& validator() const { return *validator_; }
@@ -89,7 +93,8 @@ class BaseTrainer : public HasCallbacks {
   int start_epoch() const { return start_epoch_; }
   int batch_size() const { return args_.batch; }
   int accumulate() const { return accumulate_; }
-  /// Running means of the loss items over the epoch, in the order of loss_names().
+  /// Running means of the loss items over the epoch, in the order of loss_names(). On a GPU without the last batches,
+  /// whose numbers have not arrived; Wait::yes waits for them.
   std::vector<double> losses(Wait wait = Wait::no) const;
   const std::vector<std::string>& loss_names() const { return loss_names_; }
   /// "lr/pg0", ... at the end of the last epoch.
@@ -140,11 +145,7 @@ class BaseTrainer : public HasCallbacks {
   bool run_epoch();
   std::optional<HostBatch> next_batch();
   void train_one_batch(const HostBatch& host, std::int64_t number);
-  struct LossValues {
-    double total;
-    std::vector<double> items;
-  };
-  LossValues differentiate(const HostBatch& host);
+  void differentiate(const HostBatch& host);
   void finish_epoch();
   bool recover_from_nan();
   void apply_requests();
@@ -162,6 +163,8 @@ class BaseTrainer : public HasCallbacks {
   // checkpoints.cpp
   Checkpoint make_checkpoint() const;
   void restore(const Checkpoint& checkpoint);
+  /// What the bits of a run's numbers depend on beside its arguments: "AVX-512", "cuda:0".
+  std::string numerics() const;
   void write_weights(const std::filesystem::path& file, const NamedTensors& ema) const;
 
   Overrides overrides_;
@@ -188,6 +191,9 @@ class BaseTrainer : public HasCallbacks {
   std::unique_ptr<DataLoader> train_loader_, val_loader_;
   std::unique_ptr<BaseValidator> validator_;
   std::unique_ptr<nn::Optimizer> optimizer_;
+  std::unique_ptr<BatchUpload> upload_;
+  std::unique_ptr<TrainStep> step_;
+  std::unique_ptr<EpochLosses> losses_;
   std::optional<nn::LrSchedule> schedule_;
   nn::GradAccumulation accumulation_;
   nn::EmaDecay ema_decay_;
@@ -199,8 +205,6 @@ class BaseTrainer : public HasCallbacks {
   double loop_start_ = 0, epoch_start_ = 0, waited_before_ = 0;
   std::int64_t images_done_ = 0;
   std::vector<std::string> loss_names_;
-  std::vector<double> mean_losses_;
-  bool loss_finite_ = true;
   int nan_recoveries_ = 0;
   NamedValues learning_rates_;
   Metrics metrics_;

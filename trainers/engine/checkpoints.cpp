@@ -7,6 +7,7 @@
 #include "boxcar/runtime/base/error.h"
 #include "boxcar/runtime/files/safetensors.h"
 #include "boxcar/runtime/files/torch_writer.h"
+#include "boxcar/runtime/tensor/host_floats.h"
 #include "boxcar/trainers/engine/base_trainer.h"
 
 namespace boxcar {
@@ -23,8 +24,10 @@ NamedTensors by_name(const nn::ParamArena& arena, std::span<const float> buffer)
   return tensors;
 }
 
-// Back into the buffer; a name that the model does not have, or that is missing, is an error.
-void from_names(const nn::ParamArena& arena, const NamedTensors& tensors, std::span<float> buffer, const char* what) {
+// Back into the buffer on the arena's device; a name that the model does not have, or that is missing, is an error.
+void from_names(const nn::ParamArena& arena, const NamedTensors& tensors, std::span<float> device, const char* what) {
+  HostFloats host(arena.stream(), device.data(), device.size());
+  const std::span<float> buffer = host.values();
   std::map<std::string_view, const HostTensor*> by;
   for (const auto& [name, tensor] : tensors) by.emplace(name, &tensor);
   for (const auto& entry : arena.entries()) {
@@ -35,6 +38,7 @@ void from_names(const nn::ParamArena& arena, const NamedTensors& tensors, std::s
     const std::vector<float> values = nn::from_file(*entry.parameter, *found->second);
     std::copy(values.begin(), values.end(), buffer.begin() + entry.offset);
   }
+  host.write_back();
 }
 
 bool all_zero(std::span<const float> values) {
@@ -56,6 +60,11 @@ void strip(const std::filesystem::path& path, const Log& log) {
 
 }  // namespace
 
+std::string BaseTrainer::numerics() const {
+  const Device device = stream_->device();
+  return device.is_cuda() ? device.name() : kernels::cpu_instruction_set();
+}
+
 Checkpoint BaseTrainer::make_checkpoint() const {
   Checkpoint c;
   c.epoch = epoch_;
@@ -65,14 +74,17 @@ Checkpoint BaseTrainer::make_checkpoint() const {
   }
   c.names = data_.names;
   c.args_yaml = args_.to_yaml();
-  const std::span<const float> ema{ema_.as(), arena_->values().size()};
-  c.ema = nn::state_dict(*arena_, ema);
-  c.model = nn::state_dict(*arena_, arena_->values());
-  if (!all_zero(arena_->grads())) c.gradients = by_name(*arena_, arena_->grads());
-  for (const nn::OptimState& state : optimizer_->states()) {
-    c.optimizer.emplace_back(std::string(state.name),
-                             by_name(*arena_, {state.data, static_cast<std::size_t>(state.count)}));
+  const auto on_host = [&](float* data, std::size_t count) { return HostFloats(*stream_, data, count); };
+  c.ema = nn::state_dict(*arena_, on_host(ema_.as(), arena_->values().size()).values());
+  c.model = nn::state_dict(*arena_, on_host(arena_->values().data(), arena_->values().size()).values());
+  if (const HostFloats grads = on_host(arena_->grads().data(), arena_->grads().size()); !all_zero(grads.values())) {
+    c.gradients = by_name(*arena_, grads.values());
   }
+  for (const nn::OptimState& state : optimizer_->states()) {
+    const HostFloats values = on_host(state.data, static_cast<std::size_t>(state.count));
+    c.optimizer.emplace_back(std::string(state.name), by_name(*arena_, values.values()));
+  }
+  c.momentum = optimizer_->groups().front().initial_momentum;
   c.steps = optimizer_->steps();
   c.updates = ema_decay_.updates();
   c.last_step = accumulation_.last_step();
@@ -82,7 +94,7 @@ Checkpoint BaseTrainer::make_checkpoint() const {
   c.stopper_epoch = stopper_.best_epoch();
   c.stopper_possible = stopper_.possible_stop();
   c.threads = stream_->threads();
-  c.instruction_set = kernels::cpu_instruction_set();
+  c.instruction_set = numerics();
   return c;
 }
 
@@ -135,11 +147,11 @@ void BaseTrainer::restore(const Checkpoint& c) {
   best_fitness_ = c.best_fitness;
   fitness_ = c.fitness;
   stopper_.restore(c.stopper_best, c.stopper_epoch, c.stopper_possible);
-  if (c.threads != stream_->threads() || c.instruction_set != kernels::cpu_instruction_set()) {
+  if (c.threads != stream_->threads() || c.instruction_set != numerics()) {
     log_.warning(
         "the checkpoint was made with {} threads on {}, this run has {} on {}: the numbers will differ in "
         "their last bits",
-        c.threads, c.instruction_set, stream_->threads(), kernels::cpu_instruction_set());
+        c.threads, c.instruction_set, stream_->threads(), numerics());
   }
 }
 

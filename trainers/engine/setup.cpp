@@ -45,14 +45,14 @@ void BaseTrainer::setup() {
 
 void BaseTrainer::prepare_run() {
   setup_resume();
-  require_cpu(args_.device);
+  const Device device = chosen_device(args_.device);
   if (!args_.quantize.is_null()) {
     fail<ArgumentError>("quantize={} is for val and predict; training's arithmetic is set by amp",
                         args_.quantize.to_text());
   }
-  activations_ = activations_of(args_.amp, kernels::cpu_has_bf16());
+  activations_ = activations_of(args_.amp, device.is_cuda() || kernels::cpu_has_bf16());
   const int threads = options_.threads > 0 ? options_.threads : args_.threads;
-  stream_ = std::make_unique<Stream>(Device::cpu(), StreamOptions{threads});
+  stream_ = std::make_unique<Stream>(device, StreamOptions{threads});
   profile_ = std::make_unique<RunProfile>(*stream_, args_.profile);
   data_ = get_dataset();
   if (args_.single_cls) {
@@ -315,11 +315,15 @@ void BaseTrainer::setup_loss() {
   if (!criterion_) fail<ModelError>("init_criterion() returned no criterion");
   criterion_->attach(*model_);
   loss_names_ = criterion_->names();
+  losses_ = std::make_unique<EpochLosses>(*stream_, loss_names_.size());
+  upload_ = std::make_unique<BatchUpload>(*stream_);
+  step_ = std::make_unique<TrainStep>(
+      TrainStep::Parts{*stream_, *model_, *criterion_, *arena_, activations_, args_.cuda_graphs, log_});
 }
 
 std::unique_ptr<nn::Optimizer> BaseTrainer::build_optimizer() {
   nn::OptimizerType type = nn::parse_optimizer(args_.optimizer);
-  double momentum = args_.momentum;
+  double momentum = resume_ ? resume_->momentum.value_or(args_.momentum) : args_.momentum;
   if (type == nn::OptimizerType::kAuto) {
     const auto images = static_cast<std::int64_t>(train_loader_->size());
     const nn::AutoOptimizer chosen =

@@ -32,7 +32,7 @@ const std::vector<std::filesystem::path>& split_of(const DataConfig& data, const
 
 StandaloneResult validate_model(BaseValidator& validator, LoadedModel& model, Args args, const Options& options) {
   const Log log(options.log);
-  const DType activations = inference_type(args.quantize, kernels::cpu_has_bf16());
+  const DType activations = inference_type(args.quantize, model.stream().device().is_cuda() || kernels::cpu_has_bf16());
   args.imgsz = model.fitting_size(args.imgsz, log);
   DataConfig data = data_of(args, log);
   if (args.single_cls) data.names = {"item"};

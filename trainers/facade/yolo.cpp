@@ -76,17 +76,17 @@ Metrics YOLO::train(const TrainerFactory& make, const Overrides& overrides) {
 }
 
 LoadedModel& YOLO::loaded(const Args& args) {
-  require_cpu(args.device);
+  const Device device = chosen_device(args.device);
   if (is_description(model_)) fail<ArgumentError>("{} has no weights; train it first", model_.string());
   const int threads = options_.threads > 0 ? options_.threads : args.threads;
-  if (loaded_ && loaded_threads_ == threads) return *loaded_;
+  if (loaded_ && loaded_threads_ == threads && loaded_->stream().device() == device) return *loaded_;
   const Weights weights = Weights::read(model_);
   if (make_trainer_) {
     const std::unique_ptr<BaseTrainer> trainer = make_trainer_({{"model", model_.string()}}, {});
-    loaded_ =
-        std::make_unique<LoadedModel>(detection_model(trainer->get_model(weights.spec(), &weights)), weights, threads);
+    loaded_ = std::make_unique<LoadedModel>(detection_model(trainer->get_model(weights.spec(), &weights)), weights,
+                                            device, threads);
   } else {
-    loaded_ = std::make_unique<LoadedModel>(weights, threads);
+    loaded_ = std::make_unique<LoadedModel>(weights, device, threads);
   }
   loaded_threads_ = threads;
   return *loaded_;

@@ -1,0 +1,51 @@
+#include "boxcar/nn/model/dry_steps.h"
+
+#include <vector>
+
+#include "boxcar/kernels/render/render.h"
+#include "boxcar/runtime/profile/profiler.h"
+
+namespace boxcar {
+
+DrySteps::DrySteps(const ModelSpec& spec, int imgsz, DType activations, const nn::OptimizerSettings& settings)
+    : spec_(spec), imgsz_(imgsz), activations_(activations), model_(spec) {
+  model_.prepare(stream_);
+  arena_.emplace(model_, stream_, 0);
+  averages_ = Tensor::empty(stream_, arena_->values_tensor().shape());
+  optimizer_.emplace(stream_, settings, nn::optim_params(*arena_), arena_->parameter_count(),
+                     static_cast<std::int64_t>(arena_->values().size()));
+  criterion_ = model_.init_criterion();
+  criterion_->attach(model_);
+}
+
+void DrySteps::run(int images) {
+  const Batch batch{rendered(images), Tensor::empty(stream_, {1, 1, images, 6})};
+  nn::Context context(stream_, nn::Pass::kTrain, activations_);
+  const Outputs outputs = model_.forward(context, nn::Value(context, batch.images));
+  forward_cost_ = context.cost();
+  const Loss loss = (*criterion_)(context, outputs, batch);
+  loss.total.add_grad(stream_, Tensor::from(stream_, {}, {1.0f}), nn::Own::kExclusive);
+  context.backward();
+  update();
+}
+
+Tensor DrySteps::rendered(int images) {
+  const std::vector<kernels::RenderPlan> plans(static_cast<std::size_t>(images));
+  const Tensor out = Tensor::empty(stream_, {images, imgsz_, imgsz_, spec_.channels}, activations_);
+  if (spec_.channels == 3) kernels::render(stream_, {plans, {}, out});  // pictures of other kinds come from elsewhere
+  return out;
+}
+
+void DrySteps::update() {
+  optimizer_->begin_step(stream_);
+  const float* grads = arena_->grads().data();
+  optimizer_->step(stream_, {.values = arena_->values().data(),
+                             .grads = grads,
+                             .norm = optimizer_->measure(stream_, grads),
+                             .averages = averages_.as()});
+  const ProfileScope fill(stream_.profiler(), ScopeKind::kOp, "zero_grads",
+                          {static_cast<std::int64_t>(arena_->grads().size_bytes()), 0, 0});
+  arena_->zero_grads();
+}
+
+}  // namespace boxcar

@@ -1,0 +1,38 @@
+// How much memory a training run takes, before it is begun: the figures of `boxcar plan`.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "boxcar/nn/model/model_spec.h"
+#include "boxcar/nn/optim/optimizer_type.h"
+#include "boxcar/runtime/base/dtype.h"
+
+namespace boxcar {
+
+struct MemoryPlan {
+  struct Part {
+    std::string name;
+    std::size_t bytes = 0;
+  };
+  std::vector<Part> parts;
+  std::size_t total() const;
+};
+
+struct MemoryPlanOptions {
+  int imgsz = 640;  // a multiple of 32
+  int batch = 16;   // at least 1
+  DType activations = DType::kBF16;
+  nn::OptimizerType optimizer = nn::OptimizerType::kSgd;  // not kAuto
+};
+
+/// Runs a step without computing it and watches the memory pool: what there is before the step by its kind, what the
+/// step takes on top at its fullest moment, and what the pool needs beyond for blocks that do not fit together. Not in
+/// it: the program and the libraries themselves, and what these choose to take for single convolutions.
+MemoryPlan memory_plan(const ModelSpec& spec, const MemoryPlanOptions& options);
+
+/// The table that `boxcar plan` prints.
+std::string memory_table(const MemoryPlan& plan, const std::string& model, const MemoryPlanOptions& options);
+
+}  // namespace boxcar
