@@ -10,6 +10,7 @@
 namespace boxcar::kernels {
 namespace {
 
+using Statistics = void (*)(Stream&, const BatchStatisticsArgs&);
 using Forward = void (*)(Stream&, const NormActForwardArgs&);
 using Backward = void (*)(Stream&, const NormActBackwardArgs&);
 
@@ -37,21 +38,25 @@ struct Layer {
 
   std::size_t channels() const { return static_cast<std::size_t>(shape.c); }
   Norm norm() { return {gamma.data(), beta.data(), mean.data(), var.data()}; }
+  BatchStatisticsArgs statistics() { return {z, norm().statistics(saved.data())}; }
   NormActForwardArgs forward() { return {z, norm(), {ActKind::kSilu}, {}, {{{0, shape.c}, y}}, saved.data()}; }
   NormActBackwardArgs backward() {
     return {z, norm(), saved.data(), {ActKind::kSilu}, {{{0, shape.c}, dy}}, dz, gamma.data(), beta.data()};
   }
 };
 
-void forward(benchmark::State& state, Forward function) {
+void forward(benchmark::State& state, Statistics statistics, Forward function) {
   Layer layer(state);
-  for ([[maybe_unused]] auto unused : state) function(layer.stream, layer.forward());
+  for ([[maybe_unused]] auto unused : state) {
+    statistics(layer.stream, layer.statistics());
+    function(layer.stream, layer.forward());
+  }
   state.SetBytesProcessed(state.iterations() * layer.shape.count() * 8);
 }
 
 void backward(benchmark::State& state, Backward function) {
   Layer layer(state);
-  cpu::simd::norm_act_forward(layer.stream, layer.forward());
+  cpu::simd::batch_statistics(layer.stream, layer.statistics());
   std::vector<float> dgamma(layer.channels()), dbeta(layer.channels());
   NormActBackwardArgs args = layer.backward();
   args.dgamma = dgamma.data();
@@ -65,8 +70,8 @@ void sizes(benchmark::internal::Benchmark* b) {
   b->Unit(benchmark::kMicrosecond);
 }
 
-BENCHMARK_CAPTURE(forward, plain, cpu::plain::norm_act_forward)->Apply(sizes);
-BENCHMARK_CAPTURE(forward, simd, cpu::simd::norm_act_forward)->Apply(sizes);
+BENCHMARK_CAPTURE(forward, plain, cpu::plain::batch_statistics, cpu::plain::norm_act_forward)->Apply(sizes);
+BENCHMARK_CAPTURE(forward, simd, cpu::simd::batch_statistics, cpu::simd::norm_act_forward)->Apply(sizes);
 BENCHMARK_CAPTURE(backward, plain, cpu::plain::norm_act_backward)->Apply(sizes);
 BENCHMARK_CAPTURE(backward, simd, cpu::simd::norm_act_backward)->Apply(sizes);
 

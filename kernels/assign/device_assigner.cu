@@ -3,7 +3,7 @@
 #include "boxcar/kernels/activation/activation_math.h"
 #include "boxcar/kernels/assign/top_keys.h"
 #include "boxcar/kernels/common/block_sums.h"
-#include "boxcar/kernels/common/channel_sums.h"
+#include "boxcar/kernels/common/chunk_sums.h"
 
 namespace boxcar::kernels::cuda {
 namespace {
@@ -265,7 +265,7 @@ __global__ void __launch_bounds__(kThreads)
   }
   sum = block_sum<kThreads>(sum);
   if (threadIdx.x == 0) tables.sums[blockIdx.x] = sum;
-  if (!is_last_of_tile(counters)) return;
+  if (!is_last_to_arrive(counters, gridDim.x)) return;
   const double total = block_sum_of<kThreads>(tables.sums, gridDim.x);
   if (threadIdx.x != 0) return;
   const double norm = total < 1.0 ? 1.0 : total;  // NaN stays

@@ -140,13 +140,15 @@ class FloatSums {
   static_assert(kRows <= 4 && kColumns % 4 == 0);
 
  public:
+  static constexpr int kThreadRows = kRows, kThreadColumns = kColumns;
+
   template <bool kAlongDepth, int kPanelRows>
   using Panel = FloatPanel<kPanelRows, Tile::kDepth, kAlongDepth>;
 
   template <class APanel, class BPanel>
   BOXCAR_DEVICE void add(const float* a, const float* b) {
-    a += row();
-    b += column();
+    a += row(0);
+    b += column(0);
     // Four at once: with more, the loads of shared memory take all registers.
 #pragma unroll 4
     for (int k = 0; k < Tile::kDepth; ++k) {
@@ -161,28 +163,31 @@ class FloatSums {
     }
   }
 
-  /// Calls f(row, column, value, value of the next column), row and column from the tile's corner on.
+  /// Where the thread's results lie, from the tile's corner on. Lanes that are equal modulo 4 have the same columns.
+  BOXCAR_DEVICE static int row(int i) { return warp_row<Tile>() + lane_of_warp() / 4 * kRows + i; }
+  BOXCAR_DEVICE static int column(int j) { return warp_column<Tile>() + lane_of_warp() % 4 * kColumns + j; }
+  BOXCAR_DEVICE float value(int i, int j) const { return sums_[i][j]; }
+
+  /// Calls f(row, column, value, value of the next column), row and column from the tile's corner on. f may change the
+  /// values.
   template <class F>
-  BOXCAR_DEVICE void for_pairs(F&& f) const {
+  BOXCAR_DEVICE void for_pairs(F&& f) {
 #pragma unroll
     for (int i = 0; i < kRows; ++i) {
 #pragma unroll
-      for (int j = 0; j < kColumns; j += 2) f(row() + i, column() + j, sums_[i][j], sums_[i][j + 1]);
+      for (int j = 0; j < kColumns; j += 2) f(row(i), column(j), sums_[i][j], sums_[i][j + 1]);
     }
   }
 
  private:
-  BOXCAR_DEVICE static int row() { return warp_row<Tile>() + lane_of_warp() / 4 * kRows; }
-  BOXCAR_DEVICE static int column() { return warp_column<Tile>() + lane_of_warp() % 4 * kColumns; }
-
   float sums_[kRows][kColumns] = {};
 };
 
 /// The sum over k from `begin` to `end` of a(row, k) b(column, k) for the block's tile, whose first row and column are
-/// given. Calls store(row, column, value, value of the next column), also beyond the operands' ends. For all threads
-/// of a block of Tile::kThreads in x.
+/// given. Calls store(row, column, value, value of the next column), also beyond the operands' ends, and returns the
+/// values as it left them. For all threads of a block of Tile::kThreads in x.
 template <class Sums, class Tile, class A, class B, class Store>
-BOXCAR_DEVICE void multiply_tile(const A& a, const B& b, int first_row, int first_column, int begin, int end,
+BOXCAR_DEVICE Sums multiply_tile(const A& a, const B& b, int first_row, int first_column, int begin, int end,
                                  Store&& store) {
   using APanel = typename Sums::template Panel<A::kAlongDepth, Tile::kRows>;
   using BPanel = typename Sums::template Panel<B::kAlongDepth, Tile::kColumns>;
@@ -211,7 +216,8 @@ BOXCAR_DEVICE void multiply_tile(const A& a, const B& b, int first_row, int firs
     sums.template add<APanel, BPanel>(a_panel, b_panel);
   }
   sums.for_pairs(
-      [&](int row, int column, float v0, float v1) { store(first_row + row, first_column + column, v0, v1); });
+      [&](int row, int column, float& v0, float& v1) { store(first_row + row, first_column + column, v0, v1); });
+  return sums;
 }
 
 }  // namespace boxcar::kernels::cuda

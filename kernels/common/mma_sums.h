@@ -39,6 +39,8 @@ class MmaSums {
   static_assert(Tile::kWarpRows % 16 == 0 && Tile::kWarpColumns % 16 == 0 && Tile::kDepth % 16 == 0);
 
  public:
+  static constexpr int kThreadRows = 2 * kDown, kThreadColumns = 2 * kAcross;
+
   template <bool kAlongDepth, int kPanelRows>
   using Panel = Bf16Panel<kPanelRows, Tile::kDepth, kAlongDepth>;
 
@@ -67,17 +69,20 @@ class MmaSums {
     }
   }
 
-  /// Calls f(row, column, value, value of the next column), row and column from the tile's corner on.
+  /// As of FloatSums.
+  BOXCAR_DEVICE static int row(int i) { return warp_row<Tile>() + lane_of_warp() / 4 + i * 8; }
+  BOXCAR_DEVICE static int column(int j) { return warp_column<Tile>() + lane_of_warp() % 4 * 2 + j / 2 * 8 + j % 2; }
+  BOXCAR_DEVICE float value(int i, int j) const { return sums_[i / 2][j / 2].values[i % 2 * 2 + j % 2]; }
+
   template <class F>
-  BOXCAR_DEVICE void for_pairs(F&& f) const {
-    const int row = warp_row<Tile>() + lane_of_warp() / 4, column = warp_column<Tile>() + lane_of_warp() % 4 * 2;
+  BOXCAR_DEVICE void for_pairs(F&& f) {
 #pragma unroll
     for (int i = 0; i < kDown; ++i) {
 #pragma unroll
       for (int j = 0; j < kAcross; ++j) {
-        const FragmentC& c = sums_[i][j];
-        f(row + i * 16, column + j * 8, c.values[0], c.values[1]);
-        f(row + i * 16 + 8, column + j * 8, c.values[2], c.values[3]);
+        float(&values)[4] = sums_[i][j].values;
+        f(row(2 * i), column(2 * j), values[0], values[1]);
+        f(row(2 * i + 1), column(2 * j), values[2], values[3]);
       }
     }
   }

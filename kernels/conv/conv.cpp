@@ -48,6 +48,9 @@ OpCost conv_cost(const TensorView& x, const TensorView& w, const TensorView& y, 
           2 * y.count() * (x.c / options.groups) * options.kernel * options.kernel};
 }
 
+// CUDA's kernels make statistics of what they store; a dry run counts those.
+bool kernels_make_statistics(const Stream& stream) { return stream.device().is_cuda() || stream.dry_run(); }
+
 }  // namespace
 
 int conv_output_size(int size, const ConvOptions& o) {
@@ -81,14 +84,18 @@ void conv_forward(Stream& stream, const ConvForwardArgs& args) {
     fail<ShapeError>("conv_forward: this convolution cannot apply the activation; use norm_act_forward");
   }
   if (args.y.count() == 0) return;
+  if (args.statistics.wanted()) check_has_statistics(args.y);
   if (is_depthwise(args.x.c, args.y.c, args.options)) {
     check_same_dtype("conv_forward", args.x, args.y);
     const Tensor w = as_type(stream, args.w, args.x.dtype);
-    BOXCAR_DISPATCH(stream, depthwise_forward, ConvForwardArgs{args.x, w, args.bias, args.y, args.options});
+    ConvForwardArgs of_one_type = args;
+    of_one_type.w = w;
+    BOXCAR_DISPATCH(stream, depthwise_forward, of_one_type);
   } else {
     check_packed("conv_forward", "x", args.x);
     BOXCAR_DISPATCH(stream, conv_forward, args);
   }
+  if (args.statistics.wanted() && !kernels_make_statistics(stream)) batch_statistics(stream, {args.y, args.statistics});
 }
 
 void conv_backward_input(Stream& stream, const ConvBackwardInputArgs& args) {

@@ -11,6 +11,7 @@
 #include "boxcar/kernels/activation/activation_math.h"
 #include "boxcar/kernels/common/op_cost.h"
 #include "boxcar/kernels/common/rows.h"
+#include "boxcar/kernels/norm_act/batch_statistics.h"
 #include "boxcar/runtime/tensor/tensor.h"
 
 namespace boxcar::kernels {
@@ -52,8 +53,10 @@ struct ConvForwardArgs {
   ConvOptions options;
   Act act = {};                      // one that conv_can_activate() (ShapeError)
   ConvWeightCache* cache = nullptr;  // of w
+  BatchStatistics statistics = {};   // where those of y go, as it is stored, if they are wanted
 };
 /// Throws ShapeError, or DeviceError where the library has no such convolution for this CPU (bf16 below AVX-512).
+/// Statistics come from the convolution's kernel on CUDA, and from batch_statistics() on the CPU.
 void conv_forward(Stream& stream, const ConvForwardArgs& args);
 /// Launches are those of a vendor's library, one a convolution; the plain kernels of the tree take more where a data
 /// gradient has a stride or a weight gradient is summed in parts.

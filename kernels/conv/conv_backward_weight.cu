@@ -67,8 +67,8 @@ BOXCAR_DEVICE BiasSum merged(BiasSum a, BiasSum b) { return {a.value + b.value};
 // A thread owns kWidth channels of every blockDim.y-th row of its chunk.
 template <class T, int kWidth>
 __global__ void __launch_bounds__(kTileThreads)
-    conv_backward_bias_kernel(Rows<const T> dy, std::int64_t rows, int channels, float* partial, unsigned* counters,
-                              float* dbias, bool add) {
+    conv_backward_bias_kernel(Rows<const T> dy, std::int64_t rows, int channels, ChunkSums chunks, float* dbias,
+                              bool add) {
   const int c = tile_channel<kWidth>();
   BiasSum sums[kWidth];
   if (c < channels) {
@@ -79,7 +79,7 @@ __global__ void __launch_bounds__(kTileThreads)
       for (int i = 0; i < kWidth; ++i) sums[i].value += v[i];
     });
   }
-  finish_channel_sums(sums, channels, partial, counters,
+  finish_channel_sums(sums, chunks,
                       [&](int channel, BiasSum sum) { dbias[channel] = add ? dbias[channel] + sum.value : sum.value; });
 }
 
@@ -89,7 +89,7 @@ void backward_bias(Stream& stream, const ConvBackwardWeightArgs& args) {
     with_vector_width<T>(args.dy.vector_width(), [&]<int kWidth>(std::integral_constant<int, kWidth>) {
       const ChannelSumsPlan plan(stream, rows, args.dy.c, kWidth, sizeof(BiasSum));
       launch("conv_backward_bias", conv_backward_bias_kernel<T, kWidth>, plan.grid(), stream, rows_of<const T>(args.dy),
-             rows, args.dy.c, plan.partial(), plan.counters(), args.dbias, args.mode == GradMode::kAdd);
+             rows, args.dy.c, plan.chunks(), args.dbias, args.mode == GradMode::kAdd);
     });
   });
 }

@@ -1,6 +1,7 @@
 #include "boxcar/kernels/common/copy.h"
 #include "boxcar/kernels/conv/conv_cuda.h"
 #include "boxcar/kernels/conv/conv_patches.h"
+#include "boxcar/kernels/conv/conv_statistics.h"
 
 namespace boxcar::kernels::cuda {
 namespace {
@@ -12,13 +13,17 @@ struct ForwardResult {
   BiasAndAct epilogue;
   bool is_f32, pairs;
 
+  // Sums become what is stored.
   template <class T>
-  BOXCAR_DEVICE void store(std::int64_t row, int channel, bool both, float v0, float v1) const {
+  BOXCAR_DEVICE void store(std::int64_t row, int channel, bool both, float& v0, float& v1) const {
     T* const to = static_cast<T*>(y) + row * ld + channel;
-    const float values[2] = {epilogue.finished(v0, channel), both ? epilogue.finished(v1, channel + 1) : 0.0f};
-    if (both && pairs) return store_vector(to, values);
-    to[0] = static_cast<T>(values[0]);
-    if (both) to[1] = static_cast<T>(values[1]);
+    const T values[2] = {static_cast<T>(epilogue.finished(v0, channel)),
+                         static_cast<T>(both ? epilogue.finished(v1, channel + 1) : 0.0f)};
+    v0 = static_cast<float>(values[0]);
+    v1 = static_cast<float>(values[1]);
+    if (both && pairs) return store_elements(to, values);
+    to[0] = values[0];
+    if (both) to[1] = values[1];
   }
 };
 
@@ -26,20 +31,26 @@ struct ForwardResult {
 template <class T, class Tile, int kWidth>
 __global__ void __launch_bounds__(Tile::kThreads)
     conv_forward_kernel(PatchShape shape, Rows<const T> x, int in_channels, const float* w, int out_channels,
-                        ForwardResult result) {
+                        ForwardResult result, StatisticsOfChunks statistics) {
   const int group = static_cast<int>(blockIdx.z);
   const PatchOperand<T, kWidth, true> patches(shape, {x.data + group * in_channels, x.ld});
   const MatrixOperand<float, kWidth, true> filters{w + std::int64_t{group} * out_channels * shape.products,
                                                    shape.products, out_channels};
-  multiply_tile<ConvSums<T, Tile>, Tile>(patches, filters, static_cast<int>(blockIdx.x) * Tile::kRows,
-                                         static_cast<int>(blockIdx.y) * Tile::kColumns, 0, shape.products,
-                                         [&](int pixel, int channel, float v0, float v1) {
-                                           if (pixel >= shape.pixels || channel >= out_channels) return;
-                                           const bool both = channel + 1 < out_channels;
-                                           const int first = group * out_channels + channel;
-                                           result.is_f32 ? result.template store<float>(pixel, first, both, v0, v1)
-                                                         : result.template store<T>(pixel, first, both, v0, v1);
-                                         });
+  const int first_pixel = static_cast<int>(blockIdx.x) * Tile::kRows;
+  const int first_channel = static_cast<int>(blockIdx.y) * Tile::kColumns;
+  const auto stored =
+      multiply_tile<ConvSums<T, Tile>, Tile>(patches, filters, first_pixel, first_channel, 0, shape.products,
+                                             [&](int pixel, int channel, float& v0, float& v1) {
+                                               if (pixel >= shape.pixels || channel >= out_channels) return;
+                                               const bool both = channel + 1 < out_channels;
+                                               const int first = group * out_channels + channel;
+                                               result.is_f32 ? result.template store<float>(pixel, first, both, v0, v1)
+                                                             : result.template store<T>(pixel, first, both, v0, v1);
+                                             });
+  if (!statistics.wanted()) return;
+  const ChunkTile tile{blockIdx.z * gridDim.y + blockIdx.y, group * out_channels + first_channel,
+                       group * out_channels + min(out_channels, first_channel + Tile::kColumns), Tile::kColumns};
+  add_tile_statistics<Tile>(stored, min(shape.pixels - first_pixel, Tile::kRows), tile, statistics);
 }
 
 }  // namespace
@@ -66,8 +77,9 @@ void conv_forward(Stream& stream, const ConvForwardArgs& args) {
         const Grid grid{
             dim3(blocks_of(shape.pixels, Tile::kRows), blocks_of(out, Tile::kColumns), static_cast<unsigned>(groups)),
             dim3(Tile::kThreads)};
+        const StatisticsPlan statistics(stream, args.statistics, grid, args.y.c);
         launch("conv_forward", conv_forward_kernel<T, Tile, kWidth>, grid, stream, shape, rows_of<const T>(args.x), in,
-               w.as<const float>(), out, result);
+               w.as<const float>(), out, result, statistics.chunks());
       });
     });
   });

@@ -4,6 +4,7 @@
 
 #include "boxcar/kernels/conv/conv_cuda.h"
 #include "boxcar/kernels/conv/conv_patches.h"
+#include "boxcar/kernels/conv/conv_statistics.h"
 
 namespace boxcar::kernels::cuda {
 namespace {
@@ -19,45 +20,47 @@ struct StemResult {
   BiasAndAct epilogue;
   bool is_f32, vectors;
 
+  // Sums become what is stored.
   template <class T>
-  BOXCAR_DEVICE void store(std::int64_t row, int first, const float (&values)[kForwardChannels]) const {
+  BOXCAR_DEVICE void store(std::int64_t row, int first, float (&values)[kForwardChannels]) const {
     constexpr int kWidth = 16 / static_cast<int>(sizeof(T));
     T* const to = static_cast<T*>(y) + row * ld + first;
 #pragma unroll
     for (int c = 0; c < kForwardChannels; c += kWidth) {
-      float part[kWidth];
+      T part[kWidth];
 #pragma unroll
-      for (int i = 0; i < kWidth; ++i) part[i] = values[c + i];
+      for (int i = 0; i < kWidth; ++i) {
+        part[i] = static_cast<T>(values[c + i]);
+        values[c + i] = static_cast<float>(part[i]);
+      }
       if (vectors && first + c + kWidth <= channels) {
-        store_vector(to + c, part);
+        store_elements(to + c, part);
       } else {
 #pragma unroll
         for (int i = 0; i < kWidth; ++i) {
-          if (first + c + i < channels) to[c + i] = static_cast<T>(part[i]);
+          if (first + c + i < channels) to[c + i] = part[i];
         }
       }
     }
   }
 };
 
-// A thread owns 16 channels of an output pixel; blockIdx.y picks the channels. Their weights lie in shared memory, as
-// the activations' type rounds them.
+// The block's 16 filters, as the activations' type rounds them, to shared memory [products][16].
 template <class T>
-__global__ void __launch_bounds__(kForwardThreads)
-    stem_forward_kernel(PatchShape shape, Rows<const T> x, const float* w, StemResult result) {
-  BOXCAR_DYNAMIC_SHARED(float, weights);  // [products][16]
-  const int first = static_cast<int>(blockIdx.y) * kForwardChannels;
-  for (int i = static_cast<int>(threadIdx.x); i < shape.products * kForwardChannels; i += kForwardThreads) {
+BOXCAR_DEVICE void load_filters(const float* w, int products, int first, int channels, float* filters) {
+  for (int i = static_cast<int>(threadIdx.x); i < products * kForwardChannels; i += kForwardThreads) {
     const int channel = first + i % kForwardChannels;
-    const float value = channel < result.channels ? w[channel * shape.products + i / kForwardChannels] : 0.0f;
-    weights[i] = static_cast<float>(static_cast<T>(value));
+    const float value = channel < channels ? w[channel * products + i / kForwardChannels] : 0.0f;
+    filters[i] = static_cast<float>(static_cast<T>(value));
   }
-  __syncthreads();
-  const int pixel = static_cast<int>(blockIdx.x) * kForwardThreads + static_cast<int>(threadIdx.x);
-  if (pixel >= shape.pixels) return;
+}
+
+// The products of one output pixel with 16 filters.
+template <class T>
+BOXCAR_DEVICE void add_products(const PatchShape& shape, Rows<const T> x, const float* filters, int pixel,
+                                float (&sums)[kForwardChannels]) {
   int column = pixel, row = shape.by_columns.split(column);
   const int image = shape.by_rows.split(row);
-  float sums[kForwardChannels] = {};
   for (int tap_y = 0; tap_y < shape.y.taps; ++tap_y) {
     const int iy = row * shape.y.stride + shape.y.first + tap_y * shape.y.step;
     if (iy < 0 || iy >= shape.y.size) continue;
@@ -65,7 +68,7 @@ __global__ void __launch_bounds__(kForwardThreads)
       const int ix = column * shape.x.stride + shape.x.first + tap_x * shape.x.step;
       if (ix < 0 || ix >= shape.x.size) continue;
       const T* const from = x.row((std::int64_t{image} * shape.y.size + iy) * shape.x.size + ix);
-      const float* const tap = weights + (tap_y * shape.x.taps + tap_x) * kImageChannels * kForwardChannels;
+      const float* const tap = filters + (tap_y * shape.x.taps + tap_x) * kImageChannels * kForwardChannels;
 #pragma unroll
       for (int c = 0; c < kImageChannels; ++c) {
         const float value = static_cast<float>(from[c]);
@@ -76,11 +79,57 @@ __global__ void __launch_bounds__(kForwardThreads)
       }
     }
   }
+}
+
+// Statistics of what the block has stored, a pixel a thread. Eight neighbouring threads then add up a channel; its
+// origin is the value of the block's first pixel.
+BOXCAR_DEVICE void add_stem_statistics(const float (&stored)[kForwardChannels], int pixels, int first,
+                                       const StatisticsOfChunks& statistics) {
+  constexpr int kLanes = kForwardThreads / kForwardChannels;
+  BOXCAR_SHARED(float, values, [kForwardChannels][kForwardThreads + kLanes]);
+  BOXCAR_SHARED(float, table, [kForwardThreads * kMomentFloats]);
+  const int thread = static_cast<int>(threadIdx.x), channel = thread / kLanes;
 #pragma unroll
-  for (int o = 0; o < kForwardChannels; ++o) {
-    if (first + o < result.channels) sums[o] = result.epilogue.finished(sums[o], first + o);
+  for (int c = 0; c < kForwardChannels; ++c) values[c][thread] = stored[c];
+  __syncthreads();
+  const float origin = values[channel][0];
+  Distances all;
+#pragma unroll
+  for (int k = 0; k < kForwardThreads / kLanes; ++k) {
+    const int pixel = thread % kLanes + k * kLanes;
+    if (pixel < pixels) all.add(values[channel][pixel] - origin);
   }
-  result.is_f32 ? result.template store<float>(pixel, first, sums) : result.template store<T>(pixel, first, sums);
+  all.add_lanes(1, kLanes);
+  if (thread % kLanes == 0 && first + channel < statistics.chunks.channels) {
+    store_chunk_sum(statistics.chunks, blockIdx.x, first + channel,
+                    moments_around(origin, static_cast<float>(pixels), all.sum, all.squares));
+  }
+  statistics.merge({blockIdx.y, first, min(statistics.chunks.channels, first + kForwardChannels), kForwardChannels},
+                   table);
+}
+
+// A thread owns 16 channels of an output pixel; blockIdx.y picks the channels.
+template <class T>
+__global__ void __launch_bounds__(kForwardThreads)
+    stem_forward_kernel(PatchShape shape, Rows<const T> x, const float* w, StemResult result,
+                        StatisticsOfChunks statistics) {
+  BOXCAR_DYNAMIC_SHARED(float, filters);
+  const int first = static_cast<int>(blockIdx.y) * kForwardChannels;
+  load_filters<T>(w, shape.products, first, result.channels, filters);
+  __syncthreads();
+  const int first_pixel = static_cast<int>(blockIdx.x) * kForwardThreads;
+  const int pixel = first_pixel + static_cast<int>(threadIdx.x);
+  float sums[kForwardChannels] = {};
+  if (pixel < shape.pixels) {
+    add_products(shape, x, filters, pixel, sums);
+#pragma unroll
+    for (int o = 0; o < kForwardChannels; ++o) {
+      if (first + o < result.channels) sums[o] = result.epilogue.finished(sums[o], first + o);
+    }
+    result.is_f32 ? result.template store<float>(pixel, first, sums) : result.template store<T>(pixel, first, sums);
+  }
+  if (!statistics.wanted()) return;
+  add_stem_statistics(sums, min(shape.pixels - first_pixel, kForwardThreads), first, statistics);
 }
 
 // A warp's lanes are 4 groups of output channels x 7 of products, and four to spare: 28 products hold a 3x3 filter.
@@ -183,9 +232,10 @@ void stem_forward(Stream& stream, const ConvForwardArgs& args) {
                           group_width(args.y, 1, width) == width};
   const Grid grid{dim3(blocks_of(shape.pixels, kForwardThreads), blocks_of(args.y.c, kForwardChannels)),
                   dim3(kForwardThreads), static_cast<std::size_t>(shape.products * kForwardChannels) * sizeof(float)};
+  const StatisticsPlan statistics(stream, args.statistics, grid, args.y.c);
   with_device_type("conv_forward", args.x.dtype, [&]<class T>(T) {
     launch("stem_forward", stem_forward_kernel<T>, grid, stream, shape, rows_of<const T>(args.x), w.as<const float>(),
-           result);
+           result, statistics.chunks());
   });
 }
 

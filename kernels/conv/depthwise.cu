@@ -3,6 +3,7 @@
 #include "boxcar/kernels/common/channel_sums.h"
 #include "boxcar/kernels/common/device_vector.h"
 #include "boxcar/kernels/common/row_tiles.h"
+#include "boxcar/kernels/norm_act/batch_statistics_device.h"
 
 namespace boxcar::kernels::cuda {
 namespace {
@@ -45,70 +46,131 @@ BOXCAR_DEVICE void multiply_add(const float (&a)[kWidth], const float (&b)[kWidt
 constexpr unsigned kRowsPerThread = 2;
 constexpr int kStrip = 4;
 
-// A thread owns kWidth channels of four neighbours of y, for 3x3 filters at stride 1: a column of inputs is loaded once
-// for the outputs that it meets. Taps are added in row-major order; `turned`: of filters turned by 180 degrees.
+// A thread's results as they are stored, and what it makes of them: with statistics it takes rows of a chunk, without
+// those of a tile.
+template <class T, int kWidth, bool kStatistics>
+class DepthwiseResult {
+ public:
+  BOXCAR_DEVICE DepthwiseResult(Rows<T> y, int channel) : y_(y), channel_(channel) {}
+
+  template <unsigned kTileRows, class F>
+  BOXCAR_DEVICE static void for_rows(std::int64_t rows, F&& f) {
+    if constexpr (kStatistics) {
+      for_chunk_rows<1>(rows, f);
+    } else {
+      for_tile_rows<kTileRows, 1>(rows, f);
+    }
+  }
+
+  BOXCAR_DEVICE void store(std::int64_t row, const float (&values)[kWidth]) {
+    store_vector(y_.row(row) + channel_, values);
+    if constexpr (kStatistics) {
+      float stored[kWidth];
+#pragma unroll
+      for (int i = 0; i < kWidth; ++i) stored[i] = static_cast<float>(static_cast<T>(values[i]));
+      running_.add(stored);
+    }
+  }
+
+  /// For all threads of the kernel.
+  BOXCAR_DEVICE void finish(const StatisticsOfChunks& statistics) const {
+    if constexpr (kStatistics) {
+      Moments moments[kWidth];
+      running_.store(moments);
+      finish_channel_sums(moments, statistics.chunks,
+                          [&](int channel, const Moments& all) { statistics.finish(channel, all); });
+    }
+  }
+
+ private:
+  struct Nothing {};
+  Rows<T> y_;
+  int channel_;
+  std::conditional_t<kStatistics, RunningMoments<kWidth>, Nothing> running_;
+};
+
+// One strip of outputs of depthwise_3x3_kernel.
 template <class T, int kWidth>
-__global__ void __launch_bounds__(kTileThreads)
-    depthwise_3x3_kernel(Rows<const T> x, Rows<const T> w, const float* bias, Rows<T> y, Sizes sizes, int padding,
-                         bool turned, std::int64_t strips) {
-  const int c = tile_channel<kWidth>();
-  if (c >= sizes.channels) return;
-  for_tile_rows<1, 1>(strips, [&](std::int64_t strip) {
-    const Pixel first = pixel_of(strip, sizes.out_h, (sizes.out_w + kStrip - 1) / kStrip);
-    const int ox = first.x * kStrip;
-    float sum[kStrip][kWidth];
-#pragma unroll
-    for (auto& each : sum) load_bias(bias, c, each);
+BOXCAR_DEVICE void filter_strip(Rows<const T> x, Rows<const T> w, const Sizes& sizes, int padding, bool turned,
+                                const Pixel& first, int c, float (&sum)[kStrip][kWidth]) {
+  const int ox = first.x * kStrip;
 #pragma unroll 1  // more would not fit the registers
-    for (int ky = 0; ky < 3; ++ky) {
-      const int iy = first.y + ky - padding;
-      if (!inside(iy, sizes.in_h)) continue;
-      float weights[3][kWidth];
+  for (int ky = 0; ky < 3; ++ky) {
+    const int iy = first.y + ky - padding;
+    if (!inside(iy, sizes.in_h)) continue;
+    float weights[3][kWidth];
 #pragma unroll
-      for (int kx = 0; kx < 3; ++kx) load_vector(w.row(turned ? 8 - (3 * ky + kx) : 3 * ky + kx) + c, weights[kx]);
+    for (int kx = 0; kx < 3; ++kx) load_vector(w.row(turned ? 8 - (3 * ky + kx) : 3 * ky + kx) + c, weights[kx]);
 #pragma unroll
-      for (int column = 0; column < kStrip + 2; ++column) {
-        const int ix = ox + column - padding;
-        if (!inside(ix, sizes.in_w)) continue;
-        float v[kWidth];
-        load_vector(x.row(row_of(first.image, iy, ix, sizes.in_h, sizes.in_w)) + c, v);
+    for (int column = 0; column < kStrip + 2; ++column) {
+      const int ix = ox + column - padding;
+      if (!inside(ix, sizes.in_w)) continue;
+      float v[kWidth];
+      load_vector(x.row(row_of(first.image, iy, ix, sizes.in_h, sizes.in_w)) + c, v);
 #pragma unroll
-        for (int kx = 0; kx < 3; ++kx) {
-          if (inside(column - kx, kStrip)) multiply_add(v, weights[kx], sum[column - kx]);
-        }
+      for (int kx = 0; kx < 3; ++kx) {
+        if (inside(column - kx, kStrip)) multiply_add(v, weights[kx], sum[column - kx]);
       }
     }
-    const std::int64_t row = row_of(first.image, first.y, ox, sizes.out_h, sizes.out_w);
-#pragma unroll
-    for (int i = 0; i < kStrip; ++i) {
-      if (ox + i < sizes.out_w) store_vector(y.row(row + i) + c, sum[i]);
-    }
-  });
+  }
 }
 
-// A thread owns kWidth channels of up to two pixels of y; any filter. Taps are added in row-major order.
-template <class T, int kWidth>
+// A thread owns kWidth channels of four neighbours of y (with statistics, of several such strips), for 3x3 filters at
+// stride 1: a column of inputs is loaded once for the outputs that it meets. Taps are added in row-major order;
+// `turned`: of filters turned by 180 degrees. Two blocks at once are enough: for more the compiler would spill.
+template <class T, int kWidth, bool kStatistics>
+__global__ void __launch_bounds__(kTileThreads, 2)
+    depthwise_3x3_kernel(Rows<const T> x, Rows<const T> w, const float* bias, Rows<T> y, Sizes sizes, int padding,
+                         bool turned, std::int64_t strips, StatisticsOfChunks statistics) {
+  using Result = DepthwiseResult<T, kWidth, kStatistics>;
+  const int c = tile_channel<kWidth>();
+  Result result(y, c);
+  if (c < sizes.channels) {
+    Result::template for_rows<1>(strips, [&](std::int64_t strip) {
+      const Pixel first = pixel_of(strip, sizes.out_h, (sizes.out_w + kStrip - 1) / kStrip);
+      const int ox = first.x * kStrip;
+      float sum[kStrip][kWidth];
+#pragma unroll
+      for (auto& each : sum) load_bias(bias, c, each);
+      filter_strip(x, w, sizes, padding, turned, first, c, sum);
+      const std::int64_t row = row_of(first.image, first.y, ox, sizes.out_h, sizes.out_w);
+#pragma unroll
+      for (int i = 0; i < kStrip; ++i) {
+        if (ox + i < sizes.out_w) result.store(row + i, sum[i]);
+      }
+    });
+  }
+  result.finish(statistics);
+}
+
+// A thread owns kWidth channels of up to two pixels of y, or with statistics of every blockDim.y-th one of its chunk;
+// any filter. Taps are added in row-major order.
+template <class T, int kWidth, bool kStatistics>
 __global__ void __launch_bounds__(kTileThreads)
     depthwise_forward_kernel(Rows<const T> x, Rows<const T> w, const float* bias, Rows<T> y, Sizes sizes,
-                             std::int64_t rows) {
+                             std::int64_t rows, StatisticsOfChunks statistics) {
+  using Result = DepthwiseResult<T, kWidth, kStatistics>;
   const int c = tile_channel<kWidth>();
-  if (c >= sizes.channels) return;
   const ConvOptions& o = sizes.options;
-  for_tile_rows<kRowsPerThread, 1>(rows, [&](std::int64_t r) {
-    const Pixel out = pixel_of(r, sizes.out_h, sizes.out_w);
-    float sum[kWidth];
-    load_bias(bias, c, sum);
-    for (int tap = 0; tap < o.kernel * o.kernel; ++tap) {
-      const int iy = out.y * o.stride - o.padding + tap / o.kernel * o.dilation;
-      const int ix = out.x * o.stride - o.padding + tap % o.kernel * o.dilation;
-      if (!inside(iy, sizes.in_h) || !inside(ix, sizes.in_w)) continue;
-      float v[kWidth], weight[kWidth];
-      load_vector(x.row(row_of(out.image, iy, ix, sizes.in_h, sizes.in_w)) + c, v);
-      load_vector(w.row(tap) + c, weight);
-      multiply_add(v, weight, sum);
-    }
-    store_vector(y.row(r) + c, sum);
-  });
+  Result result(y, c);
+  if (c < sizes.channels) {
+    Result::template for_rows<kRowsPerThread>(rows, [&](std::int64_t r) {
+      const Pixel out = pixel_of(r, sizes.out_h, sizes.out_w);
+      float sum[kWidth];
+      load_bias(bias, c, sum);
+      for (int tap = 0; tap < o.kernel * o.kernel; ++tap) {
+        const int iy = out.y * o.stride - o.padding + tap / o.kernel * o.dilation;
+        const int ix = out.x * o.stride - o.padding + tap % o.kernel * o.dilation;
+        if (!inside(iy, sizes.in_h) || !inside(ix, sizes.in_w)) continue;
+        float v[kWidth], weight[kWidth];
+        load_vector(x.row(row_of(out.image, iy, ix, sizes.in_h, sizes.in_w)) + c, v);
+        load_vector(w.row(tap) + c, weight);
+        multiply_add(v, weight, sum);
+      }
+      result.store(r, sum);
+    });
+  }
+  result.finish(statistics);
 }
 
 // A thread owns kWidth channels of up to two pixels of dx; any filter. It gathers from the outputs that read them, in
@@ -161,7 +223,7 @@ struct FilterTarget {
 template <class T, int kWidth, int kKernel>
 __global__ void __launch_bounds__(kTileThreads)
     depthwise_backward_weight_kernel(Rows<const T> x, Rows<const T> dy, Sizes sizes, int first_tap, std::int64_t rows,
-                                     float* partial, unsigned* counters, FilterTarget target) {
+                                     ChunkSums chunks, FilterTarget target) {
   const ConvOptions& o = sizes.options;
   const int c = tile_channel<kWidth>(), kernel = kKernel ? kKernel : o.kernel, first = kKernel ? 0 : first_tap;
   FilterSums sums[kWidth];
@@ -184,7 +246,7 @@ __global__ void __launch_bounds__(kTileThreads)
       for (int i = 0; i < kWidth; ++i) sums[i].dy += g[i];
     });
   }
-  finish_channel_sums(sums, sizes.channels, partial, counters, [&](int channel, const FilterSums& all) {
+  finish_channel_sums(sums, chunks, [&](int channel, const FilterSums& all) {
 #pragma unroll
     for (int t = 0; t < kTapsAtOnce; ++t) {
       if (first + t < kernel * kernel) target.write(target.dw[(first + t) * sizes.channels + channel], all.tap[t]);
@@ -193,14 +255,30 @@ __global__ void __launch_bounds__(kTileThreads)
   });
 }
 
+// Calls f(std::bool_constant<whether there are statistics>, grid, statistics) for a forward kernel whose threads take
+// `rows_per_thread` rows.
+template <int kWidth, class F>
+void with_statistics(Stream& stream, const BatchStatistics& to, std::int64_t rows, int channels,
+                     unsigned rows_per_thread, F&& f) {
+  if (!to.wanted()) {
+    return f(std::false_type{}, tile_grid(rows, channels, kWidth, rows_per_thread), StatisticsOfChunks{});
+  }
+  const ChannelSumsPlan plan(stream, rows, channels, kWidth, sizeof(Moments));
+  f(std::true_type{}, plan.grid(), StatisticsOfChunks{plan.chunks(), to});
+}
+
 // 3x3 filters at stride 1, forward or, turned, backward.
 template <class T>
 void launch_3x3(Stream& stream, const TensorView& x, const TensorView& w, const float* bias, const TensorView& y,
-                const Sizes& sizes, int padding, bool turned) {
+                const Sizes& sizes, int padding, bool turned, const BatchStatistics& to) {
   const std::int64_t strips = std::int64_t{y.n} * y.h * ((y.w + kStrip - 1) / kStrip);
   with_vector_width<T>(common_width({x, w, y}), [&]<int kWidth>(std::integral_constant<int, kWidth>) {
-    launch("depthwise_3x3", depthwise_3x3_kernel<T, kWidth>, tile_grid(strips, sizes.channels, kWidth, 1), stream,
-           rows_of<const T>(x), rows_of<const T>(w), bias, rows_of<T>(y), sizes, padding, turned, strips);
+    with_statistics<kWidth>(
+        stream, to, strips, sizes.channels, 1,
+        [&]<bool kStatistics>(std::bool_constant<kStatistics>, const Grid& grid, const StatisticsOfChunks& statistics) {
+          launch("depthwise_3x3", depthwise_3x3_kernel<T, kWidth, kStatistics>, grid, stream, rows_of<const T>(x),
+                 rows_of<const T>(w), bias, rows_of<T>(y), sizes, padding, turned, strips, statistics);
+        });
   });
 }
 
@@ -215,7 +293,7 @@ void backward_weight(Stream& stream, const ConvBackwardWeightArgs& args) {
   for (int first = 0; first < taps; first += kTapsAtOnce) {
     launch("depthwise_backward_weight", depthwise_backward_weight_kernel<T, kWidth, kKernel>, plan.grid(), stream,
            rows_of<const T>(args.x), rows_of<const T>(args.dy), sizes_of(args.x, args.dy, args.options), first, rows,
-           plan.partial(), plan.counters(), target);
+           plan.chunks(), target);
   }
 }
 
@@ -226,13 +304,18 @@ void depthwise_forward(Stream& stream, const ConvForwardArgs& args) {
   const std::int64_t rows = args.y.pixels();
   with_device_type("depthwise_forward", args.x.dtype, [&]<class T>(T) {
     if (is_plain_3x3(args.options)) {
-      return launch_3x3<T>(stream, args.x, args.w, args.bias, args.y, sizes, args.options.padding, false);
+      return launch_3x3<T>(stream, args.x, args.w, args.bias, args.y, sizes, args.options.padding, false,
+                           args.statistics);
     }
     const int width = common_width({args.x, args.w, args.y});
     with_vector_width<T>(width, [&]<int kWidth>(std::integral_constant<int, kWidth>) {
-      launch("depthwise_forward", depthwise_forward_kernel<T, kWidth>,
-             tile_grid(rows, sizes.channels, kWidth, kRowsPerThread), stream, rows_of<const T>(args.x),
-             rows_of<const T>(args.w), args.bias, rows_of<T>(args.y), sizes, rows);
+      with_statistics<kWidth>(stream, args.statistics, rows, sizes.channels, kRowsPerThread,
+                              [&]<bool kStatistics>(std::bool_constant<kStatistics>, const Grid& grid,
+                                                    const StatisticsOfChunks& statistics) {
+                                launch("depthwise_forward", depthwise_forward_kernel<T, kWidth, kStatistics>, grid,
+                                       stream, rows_of<const T>(args.x), rows_of<const T>(args.w), args.bias,
+                                       rows_of<T>(args.y), sizes, rows, statistics);
+                              });
     });
   });
 }
@@ -243,7 +326,7 @@ void depthwise_backward_input(Stream& stream, const ConvBackwardInputArgs& args)
   with_device_type("depthwise_backward_input", args.dx.dtype, [&]<class T>(T) {
     if (is_plain_3x3(args.options)) {  // at stride 1 the adjoint is a convolution of dy with the turned filters
       const Sizes swapped = sizes_of(args.dy, args.dx, args.options);
-      return launch_3x3<T>(stream, args.dy, args.w, nullptr, args.dx, swapped, 2 - args.options.padding, true);
+      return launch_3x3<T>(stream, args.dy, args.w, nullptr, args.dx, swapped, 2 - args.options.padding, true, {});
     }
     const int width = common_width({args.dy, args.w, args.dx});
     with_vector_width<T>(width, [&]<int kWidth>(std::integral_constant<int, kWidth>) {

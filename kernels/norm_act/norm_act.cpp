@@ -61,12 +61,6 @@ void norm_act_forward(Stream& stream, const NormActForwardArgs& args) {
     check_same_dtype("norm_act_forward", args.z, *args.residual);
   }
   for (const Destination& d : args.to) check_range("norm_act_forward", args.z, d.of, d.to);
-  if (args.norm.batch_stats && args.z.pixels() == 1) {
-    fail<ShapeError>(
-        "batch statistics need more than one value a channel, but the tensor is {}; "
-        "use a larger batch or image",
-        args.z.shape().str());
-  }
   if (args.z.count() == 0) return;
   BOXCAR_DISPATCH(stream, norm_act_forward, args);
 }
@@ -88,12 +82,11 @@ void sum_pieces(Stream& stream, const SumPiecesArgs& args) {
   BOXCAR_DISPATCH(stream, sum_pieces, args);
 }
 
-// z is read once for the statistics of the batch, a pass of its own, and once to be normalised.
 OpCost cost_of(const NormActForwardArgs& args) {
-  std::int64_t bytes = bytes_of(args.z) * (args.norm.batch_stats ? 2 : 1);
+  std::int64_t bytes = bytes_of(args.z);
   if (args.residual) bytes += bytes_of(*args.residual);
   for (const Destination& d : args.to) bytes += bytes_of(d.to);
-  return {bytes, 0, args.norm.batch_stats ? 2 : 1};
+  return {bytes, 0};
 }
 
 // One pass for the sums, one that writes dz. The first one keeps the sum of many pieces in dz for the second.

@@ -1,4 +1,4 @@
-// Batch normalisation, activation and residual in one pass over memory.
+// Batch normalisation (with statistics that are given), activation and residual in one pass over memory.
 //
 // y = act(norm(z)) + residual, norm(z) = gamma * (z - mean) * rstd + beta per channel, as in
 // Ioffe, Szegedy: "Batch normalization" (2015). The convolution's output z is read packed; the
@@ -13,6 +13,7 @@
 #include "boxcar/kernels/common/op_cost.h"
 #include "boxcar/kernels/common/rows.h"
 #include "boxcar/kernels/common/small_vector.h"
+#include "boxcar/kernels/norm_act/batch_statistics.h"
 #include "boxcar/runtime/tensor/tensor.h"
 
 namespace boxcar::kernels {
@@ -42,11 +43,17 @@ inline constexpr int kManyPieces = 3;
 struct Norm {
   const float* gamma = nullptr;   // [C]
   const float* beta = nullptr;    // [C]
-  float* running_mean = nullptr;  // [C]; updated by a forward pass with batch_stats
-  float* running_var = nullptr;   // [C]; the unbiased batch variance enters it
+  float* running_mean = nullptr;  // [C]; statistics of a batch update them
+  float* running_var = nullptr;   // [C]
   float eps = 1e-3f;
-  float momentum = 0.03f;   // running = (1 - momentum) * running + momentum * batch
+  float momentum = 0.03f;   // of that update
   bool batch_stats = true;  // false: the running statistics normalise (evaluation, frozen layers)
+
+  /// Where statistics of a batch go: to mean_rstd [2C] and the running ones; nowhere without batch_stats.
+  BatchStatistics statistics(float* mean_rstd) const {
+    if (!batch_stats) return {};
+    return {mean_rstd, running_mean, running_var, eps, momentum};
+  }
 };
 
 struct NormActForwardArgs {
@@ -55,11 +62,10 @@ struct NormActForwardArgs {
   Act act;
   std::optional<TensorView> residual;  // as z, pixel stride >= C; added after the activation
   Destinations to;                     // same dtype as z
-  float* saved_mean_rstd = nullptr;    // [2C]: mean, then 1/sqrt(var + eps), for the backward pass
+  float* saved_mean_rstd = nullptr;    // [2C]: mean, then 1/sqrt(var + eps)
 };
-/// With batch_stats the variance that normalises is the biased one over N*H*W; at least two
-/// values a channel are needed (ShapeError). Statistics are (mean, M2) pairs per block of rows,
-/// merged in block order (Chan, Golub, LeVeque 1979): the bits do not depend on the threads.
+/// With batch_stats, saved_mean_rstd normalises: the statistics of z, which conv_forward() or batch_statistics() have
+/// written. Without, the running statistics do, and are written there for the backward pass.
 void norm_act_forward(Stream& stream, const NormActForwardArgs& args);
 OpCost cost_of(const NormActForwardArgs& args);
 

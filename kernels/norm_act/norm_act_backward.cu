@@ -23,8 +23,7 @@ BOXCAR_DEVICE void write_gradient(float* gradient, int channel, float value, boo
 template <class T, int kWidth, class Activation>
 __global__ void __launch_bounds__(kTileThreads)
     norm_act_backward_sums_kernel(Rows<const T> z, NormSource source, Activation act, Parts<const T, 4> from,
-                                  Rows<T> sum, std::int64_t rows, int channels, float* partial, unsigned* counters,
-                                  SumsTarget target) {
+                                  Rows<T> sum, std::int64_t rows, int channels, ChunkSums chunks, SumsTarget target) {
   const int c = tile_channel<kWidth>();
   NormSums sums[kWidth];
   if (c < channels) {
@@ -48,7 +47,7 @@ __global__ void __launch_bounds__(kTileThreads)
       }
     });
   }
-  finish_channel_sums(sums, channels, partial, counters, [&](int channel, NormSums all) {
+  finish_channel_sums(sums, chunks, [&](int channel, NormSums all) {
     target.mean_g[channel] = all.g * target.scale;
     target.mean_g_zhat[channel] = all.g_zhat * target.scale;
     write_gradient(target.dgamma, channel, all.g_zhat, target.add);
@@ -119,7 +118,7 @@ void backward(Stream& stream, const NormActBackwardArgs& args, Activation act) {
     const ChannelSumsPlan plan(stream, rows, channels, kWidth, sizeof(NormSums));
     launch("norm_act_backward_sums", norm_act_backward_sums_kernel<T, kWidth, Activation>, plan.grid(), stream, z,
            norm_source(args), act, from, store_sum ? rows_of<T>(args.dz) : Rows<T>{nullptr, 0}, rows, channels,
-           plan.partial(), plan.counters(), target);
+           plan.chunks(), target);
     if (store_sum) from = parts_of<T>(GradPieces{{{0, channels}, args.dz}});
   }
   launch("norm_act_backward", norm_act_backward_kernel<T, kWidth, Activation>,

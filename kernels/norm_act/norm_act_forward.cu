@@ -1,58 +1,11 @@
 #include "boxcar/kernels/activation/activation_device.h"
-#include "boxcar/kernels/common/channel_sums.h"
+#include "boxcar/kernels/common/row_tiles.h"
 #include "boxcar/kernels/norm_act/norm_act_device.h"
 
 namespace boxcar::kernels::cuda {
 namespace {
 
 constexpr unsigned kRowsPerThread = 8;
-
-struct StatisticsTarget {
-  float *mean, *rstd, *running_mean, *running_var;
-  float eps, momentum;
-};
-
-// A thread owns kWidth channels of every blockDim.y-th row of its chunk. Moments come from sums
-// of distances from the thread's first row, a value near the mean: no cancellation, one pass.
-template <class T, int kWidth>
-__global__ void __launch_bounds__(kTileThreads)
-    batch_statistics_kernel(Rows<const T> z, std::int64_t rows, int channels, float* partial, unsigned* counters,
-                            StatisticsTarget target) {
-  const int c = tile_channel<kWidth>();
-  float origin[kWidth] = {}, sum[kWidth] = {}, squares[kWidth] = {};
-  float count = 0;
-  if (c < channels) {
-    for_chunk_rows<4>(rows, [&](std::int64_t r) {
-      float v[kWidth];
-      load_vector(z.row(r) + c, v);
-#pragma unroll
-      for (int i = 0; i < kWidth; ++i) {
-        if (count == 0) origin[i] = v[i];
-        const float d = v[i] - origin[i];
-        sum[i] += d;
-        squares[i] += d * d;
-      }
-      count += 1;
-    });
-  }
-  Moments moments[kWidth];
-  if (count > 0) {
-#pragma unroll
-    for (int i = 0; i < kWidth; ++i) {
-      const float m2 = squares[i] - sum[i] * (sum[i] / count);
-      moments[i] = {count, origin[i] + sum[i] / count, m2 < 0 ? 0.0f : m2};  // rounding may go below 0; NaN stays
-    }
-  }
-  finish_channel_sums(moments, channels, partial, counters, [&](int channel, Moments all) {
-    target.mean[channel] = all.mean;
-    target.rstd[channel] = 1.0f / sqrtf(all.m2 / all.count + target.eps);
-    if (!target.running_mean) return;
-    float& mean = target.running_mean[channel];
-    float& var = target.running_var[channel];
-    mean += target.momentum * (all.mean - mean);
-    var += target.momentum * (all.m2 / (all.count - 1) - var);
-  });
-}
 
 // A thread owns kWidth channels of up to eight rows. With running statistics the first row's
 // threads save what they normalised with.
@@ -89,21 +42,6 @@ __global__ void __launch_bounds__(kTileThreads)
   });
 }
 
-template <class T>
-void batch_statistics(Stream& stream, const NormActForwardArgs& args) {
-  const std::int64_t rows = args.z.pixels();
-  const int channels = args.z.c, width = args.z.vector_width();
-  const Norm& norm = args.norm;
-  const StatisticsTarget target{
-      args.saved_mean_rstd, args.saved_mean_rstd + channels, norm.running_mean, norm.running_var, norm.eps,
-      norm.momentum};
-  const ChannelSumsPlan plan(stream, rows, channels, width, sizeof(Moments));
-  with_vector_width<T>(width, [&]<int kWidth>(std::integral_constant<int, kWidth>) {
-    launch("batch_statistics", batch_statistics_kernel<T, kWidth>, plan.grid(), stream, rows_of<const T>(args.z), rows,
-           channels, plan.partial(), plan.counters(), target);
-  });
-}
-
 NormSource norm_source(const NormActForwardArgs& args) {
   const Norm& norm = args.norm;
   if (!norm.batch_stats) return {norm.running_mean, nullptr, norm.running_var, norm.gamma, norm.beta, norm.eps};
@@ -123,7 +61,6 @@ void norm_act_forward(Stream& stream, const NormActForwardArgs& args) {
   const int channels = args.z.c;
   const bool batch_stats = args.norm.batch_stats;
   with_device_type("norm_act_forward", args.z.dtype, [&]<class T>(T) {
-    if (batch_stats) batch_statistics<T>(stream, args);
     const Rows<const T> residual = args.residual ? rows_of<const T>(*args.residual) : Rows<const T>{nullptr, 0};
     with_vector_width<T>(forward_width(args), [&]<int kWidth>(std::integral_constant<int, kWidth>) {
       with_activation(args.act, [&]<class Activation>(Activation act) {

@@ -19,6 +19,14 @@ BOXCAR_HD Moments merged(Moments a, Moments b) {
   return {count, a.mean + delta * (b.count / count), a.m2 + b.m2 + delta * delta * (a.count * b.count / count)};
 }
 
+/// Of `count` values from the sums of their distances from `origin`, and of the squares of these. Few digits are lost
+/// where the origin is one of the values: no more than as if the squares were `count` times as large.
+BOXCAR_HD Moments moments_around(float origin, float count, float sum, float squares) {
+  if (count == 0) return {};
+  const float m2 = squares - sum * (sum / count);
+  return {count, origin + sum / count, m2 < 0 ? 0.0f : m2};  // rounding may go below 0; NaN stays
+}
+
 /// What normalises one channel.
 struct ChannelNorm {
   float mean, rstd, gamma, beta;

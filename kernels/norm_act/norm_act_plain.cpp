@@ -41,21 +41,6 @@ void block_moments(Stream& stream, Rows<const T> z, std::int64_t begin, std::int
   }
 }
 
-template <class T>
-void batch_statistics(Stream& stream, const NormActForwardArgs& args) {
-  const int channels = args.z.c;
-  const RowBlocks blocks(args.z.pixels(), channels);
-  std::pmr::vector<float> parts(static_cast<std::size_t>(blocks.count() * 2 * channels), stream.scratch());
-  const auto z = rows_of<const T>(args.z);
-  parallel_for(stream.threads(), blocks.count(), 1, [&](std::int64_t first, std::int64_t last) {
-    for (std::int64_t b = first; b < last; ++b) {
-      float* part = parts.data() + b * 2 * channels;
-      block_moments(stream, z, blocks.begin(b), blocks.end(b), channels, part, part + channels);
-    }
-  });
-  save_batch_statistics(stream, args, blocks, parts);
-}
-
 std::pmr::vector<ChannelNorm> channel_norms(Stream& stream, const Norm& norm, const float* mean_rstd, int channels) {
   std::pmr::vector<ChannelNorm> norms(stream.scratch());
   norms.reserve(static_cast<std::size_t>(channels));
@@ -81,13 +66,25 @@ void apply_row(const NormActForwardArgs& args, std::span<const ChannelNorm> norm
 
 }  // namespace
 
+void batch_statistics(Stream& stream, const BatchStatisticsArgs& args) {
+  const int channels = args.z.c;
+  const RowBlocks blocks(args.z.pixels(), channels);
+  std::pmr::vector<float> parts(static_cast<std::size_t>(blocks.count() * 2 * channels), stream.scratch());
+  with_float_type("batch_statistics", args.z.dtype, [&]<class T>(T) {
+    const auto z = rows_of<const T>(args.z);
+    parallel_for(stream.threads(), blocks.count(), 1, [&](std::int64_t first, std::int64_t last) {
+      for (std::int64_t b = first; b < last; ++b) {
+        float* part = parts.data() + b * 2 * channels;
+        block_moments(stream, z, blocks.begin(b), blocks.end(b), channels, part, part + channels);
+      }
+    });
+  });
+  save_batch_statistics(stream, args, blocks, parts);
+}
+
 void norm_act_forward(Stream& stream, const NormActForwardArgs& args) {
   with_float_type("norm_act_forward", args.z.dtype, [&]<class T>(T) {
-    if (args.norm.batch_stats) {
-      batch_statistics<T>(stream, args);
-    } else {
-      save_running_statistics(args);
-    }
+    if (!args.norm.batch_stats) save_running_statistics(args);
     const auto norms = channel_norms(stream, args.norm, args.saved_mean_rstd, args.z.c);
     const RowBlocks blocks(args.z.pixels(), args.z.c);
     parallel_for(stream.threads(), args.z.pixels(), blocks.rows(), [&](std::int64_t begin, std::int64_t end) {

@@ -6,7 +6,8 @@
 
 namespace boxcar::kernels::cpu::plain {
 
-/// As the functions of norm_act.h, on checked arguments that are not empty.
+/// As the functions of norm_act.h and batch_statistics.h, on checked arguments that are not empty.
+void batch_statistics(Stream& stream, const BatchStatisticsArgs& args);
 void norm_act_forward(Stream& stream, const NormActForwardArgs& args);
 void norm_act_backward(Stream& stream, const NormActBackwardArgs& args);
 

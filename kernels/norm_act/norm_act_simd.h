@@ -13,7 +13,8 @@ namespace boxcar::kernels::cpu::simd {
 /// Whether the activation has vector code: identity, SiLU, ReLU.
 bool has_activation(Act act);
 
-/// As the functions of norm_act.h, on checked arguments that are not empty.
+/// As the functions of norm_act.h and batch_statistics.h, on checked arguments that are not empty.
+void batch_statistics(Stream& stream, const BatchStatisticsArgs& args);
 void norm_act_forward(Stream& stream, const NormActForwardArgs& args);
 void norm_act_backward(Stream& stream, const NormActBackwardArgs& args);
 void sum_pieces(Stream& stream, const SumPiecesArgs& args);

@@ -158,10 +158,13 @@ namespace {
 HWY_EXPORT(block_moments);
 HWY_EXPORT(apply_rows);
 
-void batch_statistics(Stream& stream, const NormActForwardArgs& args) {
+}  // namespace
+
+void cpu::simd::batch_statistics(Stream& stream, const BatchStatisticsArgs& args) {
+  with_float_type("batch_statistics", args.z.dtype, [](auto) {});  // refuses other types
   const std::int64_t channels = args.z.c;
   const RowBlocks blocks(args.z.pixels(), channels);
-  const cpu::simd::Period period(channels);
+  const Period period(channels);
   std::pmr::vector<float> parts(static_cast<std::size_t>(blocks.count() * 2 * channels), stream.scratch());
   parallel_for(stream.threads(), blocks.count(), 1, [&](std::int64_t first, std::int64_t last) {
     std::pmr::vector<float> scratch(static_cast<std::size_t>(4 * period.size), stream.scratch());
@@ -170,18 +173,12 @@ void batch_statistics(Stream& stream, const NormActForwardArgs& args) {
       (args.z, blocks.begin(b), blocks.end(b), period, scratch.data(), parts.data() + b * 2 * channels);
     }
   });
-  cpu::save_batch_statistics(stream, args, blocks, parts);
+  save_batch_statistics(stream, args, blocks, parts);
 }
-
-}  // namespace
 
 void cpu::simd::norm_act_forward(Stream& stream, const NormActForwardArgs& args) {
   with_float_type("norm_act_forward", args.z.dtype, [](auto) {});  // refuses other types
-  if (args.norm.batch_stats) {
-    batch_statistics(stream, args);
-  } else {
-    save_running_statistics(args);
-  }
+  if (!args.norm.batch_stats) save_running_statistics(args);
   const NormPattern norm(stream, args.norm, args.saved_mean_rstd, args.z.c);
   const RowBlocks blocks(args.z.pixels(), args.z.c);
   parallel_for(stream.threads(), args.z.pixels(), blocks.rows(), [&](std::int64_t begin, std::int64_t end) {

@@ -6,7 +6,7 @@
 
 namespace boxcar::kernels::cpu {
 
-void save_batch_statistics(Stream& stream, const NormActForwardArgs& args, const RowBlocks& blocks,
+void save_batch_statistics(Stream& stream, const BatchStatisticsArgs& args, const RowBlocks& blocks,
                            std::span<const float> parts) {
   const auto channels = static_cast<std::size_t>(args.z.c);
   // Blocks outside, channels inside: the loop over channels is one for vector instructions.
@@ -24,13 +24,13 @@ void save_batch_statistics(Stream& stream, const NormActForwardArgs& args, const
     }
     rows += more;
   }
-  const Norm& norm = args.norm;
+  const BatchStatistics& to = args.to;
   for (std::size_t c = 0; c < channels; ++c) {
-    args.saved_mean_rstd[c] = mean[c];
-    args.saved_mean_rstd[channels + c] = 1.0f / std::sqrt(m2[c] / rows + norm.eps);
-    if (!norm.running_mean) continue;
-    norm.running_mean[c] += norm.momentum * (mean[c] - norm.running_mean[c]);
-    norm.running_var[c] += norm.momentum * (m2[c] / (rows - 1) - norm.running_var[c]);
+    to.mean_rstd[c] = mean[c];
+    to.mean_rstd[channels + c] = 1.0f / std::sqrt(m2[c] / rows + to.eps);
+    if (!to.running_mean) continue;
+    to.running_mean[c] += to.momentum * (mean[c] - to.running_mean[c]);
+    to.running_var[c] += to.momentum * (m2[c] / (rows - 1) - to.running_var[c]);
   }
 }
 

@@ -11,8 +11,8 @@
 namespace boxcar::kernels::cpu {
 
 /// Merges moments in block order; parts [blocks, 2, C]: means, then sums of squared distances from them. Writes
-/// saved_mean_rstd and updates the running statistics.
-void save_batch_statistics(Stream& stream, const NormActForwardArgs& args, const RowBlocks& blocks,
+/// mean and rstd and updates the running statistics.
+void save_batch_statistics(Stream& stream, const BatchStatisticsArgs& args, const RowBlocks& blocks,
                            std::span<const float> parts);
 
 /// saved_mean_rstd from the running statistics.

@@ -1,5 +1,5 @@
 #include "boxcar/kernels/common/block_sums.h"
-#include "boxcar/kernels/common/channel_sums.h"
+#include "boxcar/kernels/common/chunk_sums.h"
 #include "boxcar/kernels/common/device_vector.h"
 #include "boxcar/kernels/optim/optim.h"
 #include "boxcar/kernels/optim/optim_rules.h"
@@ -53,7 +53,7 @@ __global__ void __launch_bounds__(kThreads)
   }
   sum = block_sum<kThreads>(sum);
   if (threadIdx.x == 0 && blockIdx.x < count) sums[blockIdx.x] = sum;
-  if (!is_last_of_tile(counters)) return;
+  if (!is_last_to_arrive(counters, gridDim.x)) return;
   const double total = block_sum_of<kThreads>(sums, count);
   if (threadIdx.x == 0) *result = norm_of_squares(total, *coefficients);
 }

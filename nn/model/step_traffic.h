@@ -24,7 +24,7 @@ struct StepTraffic {
   DType activations = DType::kBF16;
 
   Op total() const;
-  /// What a step moves an image where normalisation, activation and residual cost two passes forward and two back, and
+  /// What a step moves an image where normalisation, activation and residual cost one pass forward and two back, and
   /// concatenation, splits and sums of gradients nothing: 3 I + 10 Z, with I and Z the convolutions' inputs and
   /// outputs.
   std::int64_t fused_bytes_an_image() const;

@@ -191,10 +191,11 @@ bool ConvBnAct::any_trainable() const {
   return weight_->trainable || (gamma_ && (gamma_->trainable || beta_->trainable));
 }
 
-Tensor ConvBnAct::convolve(Stream& stream, const Tensor& x) const {
+Tensor ConvBnAct::convolve(Stream& stream, const Tensor& x, const kernels::BatchStatistics& statistics) const {
   const kernels::ConvOptions options = settings_.options();
   const Tensor z = Tensor::empty(stream, kernels::conv_output_shape(x.shape(), out_, options), x.dtype());
-  kernels::conv_forward(stream, {x, weight_->value, nullptr, z, options});
+  kernels::conv_forward(
+      stream, {.x = x, .w = weight_->value, .bias = nullptr, .y = z, .options = options, .statistics = statistics});
   return z;
 }
 
@@ -205,20 +206,21 @@ Value ConvBnAct::forward(Context& context, const Value& x, const std::optional<V
   if (residual && residual->dtype() != dtype) return forward(context, x, cast(context, *residual, dtype), places);
   if (fused_) return forward_fused(context, x, residual, places);
   Stream& stream = context.stream();
-  const Tensor z = convolve(stream, x.packed());
+  const kernels::Norm norm = this->norm(context.training());
+  const Tensor saved = Tensor::empty(stream, {1, 1, 2, out_});
+  const Tensor z = convolve(stream, x.packed(), norm.statistics(saved.as()));
   count_conv(context.cost(), x.shape(), z.shape(), settings_.options());
   context.cost().norm_elements += z.count();
   std::vector<Value::Stored> parts = place(context, z.shape(), z.dtype(), places);
-  const Tensor saved = Tensor::empty(stream, {1, 1, 2, out_});
   kernels::NormActForwardArgs args{.z = z,
-                                   .norm = norm(context.training()),
+                                   .norm = norm,
                                    .act = settings_.act,
                                    .residual = {},
                                    .to = destinations(parts),
                                    .saved_mean_rstd = saved.as()};
   if (residual) args.residual = residual->tensor().view();
   kernels::norm_act_forward(stream, args);
-  if (args.norm.batch_stats) ++batches_->counter;
+  if (norm.batch_stats) ++batches_->counter;
   const bool needs_grad = x.requires_grad() || any_trainable() || (residual && residual->requires_grad());
   Value y = Value::stored(context, z.shape(), std::move(parts), needs_grad);
   if (y.requires_grad()) context.record(std::make_unique<ConvBnActNode>(*this, x, residual, y, z, saved));

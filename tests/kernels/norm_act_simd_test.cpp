@@ -64,10 +64,15 @@ struct Problem {
   }
 };
 
-using Forward = void (*)(Stream&, const NormActForwardArgs&);
-using Backward = void (*)(Stream&, const NormActBackwardArgs&);
+struct Functions {
+  void (*statistics)(Stream&, const BatchStatisticsArgs&);
+  void (*forward)(Stream&, const NormActForwardArgs&);
+  void (*backward)(Stream&, const NormActBackwardArgs&);
+};
+constexpr Functions kPlain{cpu::plain::batch_statistics, cpu::plain::norm_act_forward, cpu::plain::norm_act_backward};
+constexpr Functions kSimd{cpu::simd::batch_statistics, cpu::simd::norm_act_forward, cpu::simd::norm_act_backward};
 
-std::vector<float> run_forward(Problem& p, const Case& c, Forward forward) {
+std::vector<float> run_forward(Problem& p, const Case& c, const Functions& functions) {
   const int channels = c.shape.c, half = channels / 2;
   const Shape upper{c.shape.n, c.shape.h, c.shape.w, channels - half};
   const std::vector<float> nothing(static_cast<std::size_t>(c.shape.count()), 9.0f);
@@ -79,7 +84,8 @@ std::vector<float> run_forward(Problem& p, const Case& c, Forward forward) {
       test::slice_of(p.stream, upper, std::vector<float>(upper.count(), 9.0f), c.dtype, 1, channels + 2);
   args.to.push_back({{half, channels - half}, part});
   args.to.push_back({{0, channels}, whole});
-  forward(p.stream, args);
+  if (c.batch_stats) functions.statistics(p.stream, {p.z, args.norm.statistics(p.saved.data())});
+  functions.forward(p.stream, args);
   std::vector<float> out = whole.to_host(p.stream);
   append(out, part.to_host(p.stream));
   append(out, p.saved);
@@ -88,7 +94,7 @@ std::vector<float> run_forward(Problem& p, const Case& c, Forward forward) {
   return out;
 }
 
-std::vector<float> run_backward(Problem& p, const Case& c, Backward backward) {
+std::vector<float> run_backward(Problem& p, const Case& c, const Functions& functions) {
   std::vector<float> dgamma(p.gamma.size(), 0.5f), dbeta(p.gamma.size(), 0.25f);
   const Tensor dz = test::unwritten(p.stream, c.shape, c.dtype);
   std::vector<Tensor> keep;
@@ -100,25 +106,23 @@ std::vector<float> run_backward(Problem& p, const Case& c, Backward backward) {
     keep.push_back(placed(p.stream, c, shape, random_values(shape.count(), 6 + unsigned(i))));
     args.from.push_back({of, keep.back()});
   }
-  backward(p.stream, args);
+  functions.backward(p.stream, args);
   std::vector<float> out = dz.to_host(p.stream);
   append(out, dgamma);
   append(out, dbeta);
   return out;
 }
 
-Outcome outcome(const Case& c, int threads, Forward forward, Backward backward) {
+Outcome outcome(const Case& c, int threads, const Functions& functions) {
   Problem p(c, threads);
   Outcome out;
-  out.forward = run_forward(p, c, forward);
-  out.backward = run_backward(p, c, backward);
+  out.forward = run_forward(p, c, functions);
+  out.backward = run_backward(p, c, functions);
   return out;
 }
 
-Outcome plain(const Case& c) { return outcome(c, 1, cpu::plain::norm_act_forward, cpu::plain::norm_act_backward); }
-Outcome simd(const Case& c, int threads = 1) {
-  return outcome(c, threads, cpu::simd::norm_act_forward, cpu::simd::norm_act_backward);
-}
+Outcome plain(const Case& c) { return outcome(c, 1, kPlain); }
+Outcome simd(const Case& c, int threads = 1) { return outcome(c, threads, kSimd); }
 
 void expect_near(const std::vector<float>& got, const std::vector<float>& want, float tolerance, const char* what) {
   ASSERT_EQ(got.size(), want.size());

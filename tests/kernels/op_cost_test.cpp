@@ -29,14 +29,15 @@ TEST(OpCost, ConvolutionCountsOperandsOnceAndMultiplyAddsTwice) {
   EXPECT_EQ(cost.flops, 2 * 48 * 2 * 9);
 }
 
-TEST(OpCost, NormReadsTwiceForTheStatisticsOfTheBatch) {
+TEST(OpCost, NormReadsAndWritesOnceWhateverTheStatistics) {
   Stream stream;
   const Tensor z = Tensor::zeros(stream, {1, 2, 2, 4}, DType::kBF16),
                y = Tensor::zeros(stream, {1, 2, 2, 4}, DType::kBF16);
   NormActForwardArgs args{.z = z, .norm = {}, .act = {}, .residual = {}, .to = {{{0, 4}, y}}};
-  EXPECT_EQ(cost_of(args).bytes, 2 * 16 * 3);
+  EXPECT_EQ(cost_of(args).bytes, 2 * 16 * 2);
   args.norm.batch_stats = false;
   EXPECT_EQ(cost_of(args).bytes, 2 * 16 * 2);
+  EXPECT_EQ(cost_of(BatchStatisticsArgs{z, {}}).bytes, 2 * 16);
 }
 
 TEST(OpCost, AStreamsProfilerSeesItsOps) {
@@ -100,6 +101,17 @@ TEST_P(LaunchCount, IsWhatTheKernelsNeed) {
       args.dgamma = gamma.as();
       expect_launches(s, norm_act_backward, args);
     }
+  }
+  const BatchStatistics statistics{saved.as()};
+  expect_launches(s, batch_statistics, BatchStatisticsArgs{z, statistics});
+  const Tensor filters = Tensor::zeros(s, {4, 1, 1, 4}), image = Tensor::zeros(s, {2, 3, 3, 3});
+  const Tensor of_images = Tensor::zeros(s, {4, 1, 1, 3}), of_channels = Tensor::zeros(s, {1, 1, 1, 4});
+  for (const BatchStatistics& to : {BatchStatistics{}, statistics}) {
+    expect_launches(s, conv_forward, ConvForwardArgs{.x = z, .w = filters, .y = y, .options = {}, .statistics = to});
+    expect_launches(s, conv_forward,
+                    ConvForwardArgs{.x = image, .w = of_images, .y = y, .options = {}, .statistics = to});
+    expect_launches(s, conv_forward,
+                    ConvForwardArgs{.x = z, .w = of_channels, .y = y, .options = {.groups = 4}, .statistics = to});
   }
   const DetectionLevel level{z, y, 8.0f};
   const Tensor target = Tensor::zeros(s, {1, 1, 1, 6}), total = Tensor::zeros(s, {});
