@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -339,6 +340,59 @@ TEST_P(OptimizerStepTest, ARecordedStepTakesNewNumbers) {
     step(s, issued, c.get(), norm.get());
     EXPECT_EQ(recorded.read(s), issued.read(s));
   }
+}
+
+// What two launches of a recorded step leave, with new numbers before the second.
+std::vector<float> after_two_launches(Device device, const StepCoefficients& first, const StepCoefficients& second,
+                                      const Buffers& buffers) {
+  Stream s(device);
+  const DeviceBuffers b(s, buffers);
+  const OnDevice<StepCoefficients> c(s);
+  const OnDevice<GradientNorm> norm(s);
+  s.begin_capture();
+  gradient_norm(s, {b.blocks, b.g.as(), c.get(), norm.get()});
+  optimizer_step(s, b.args(OptimKind::kSgd, c.get(), norm.get()));
+  Graph graph = s.end_capture();
+  for (const StepCoefficients& now : {first, second}) {
+    set_coefficients(s, {now, c.get()});
+    graph.launch(s);
+  }
+  return b.read(s);
+}
+
+TEST_P(OptimizerStepTest, EachNumberHasItsEffectOnARecordedStep) {
+  if (!device().is_cuda()) GTEST_SKIP() << "the CPU records nothing";
+  StepCoefficients same = two_groups(OptimKind::kSgd);
+  same.max_norm = 1.0;
+  const std::vector<float> unchanged = after_two_launches(device(), same, same, Buffers());
+  const auto changed = [&](auto change) {
+    StepCoefficients other = same;
+    change(other);
+    return after_two_launches(device(), same, other, Buffers()) != unchanged;
+  };
+  const auto groups_of = [](double lr, double momentum, double decay) {
+    return update_coefficients(OptimKind::kSgd, {lr, momentum, decay, 3, 0.5});
+  };
+  EXPECT_TRUE(changed([&](StepCoefficients& c) { c.groups[0] = groups_of(0.02, 0.9, 0.1); })) << "rate";
+  EXPECT_TRUE(changed([&](StepCoefficients& c) { c.groups[0] = groups_of(0.01, 0.8, 0.1); })) << "momentum";
+  EXPECT_TRUE(changed([&](StepCoefficients& c) { c.groups[0] = groups_of(0.01, 0.9, 0.2); })) << "decay";
+  EXPECT_TRUE(changed([&](StepCoefficients& c) { c.groups[1] = groups_of(0.03, 0.8, 0.0); })) << "the other group";
+  EXPECT_TRUE(changed([](StepCoefficients& c) { c.max_norm = 2.0; })) << "clipping";
+  EXPECT_TRUE(changed([](StepCoefficients& c) { c.average_weight = 0.5f; })) << "average";
+  StepCoefficients unclipped = same, scaled = same;
+  unclipped.max_norm = scaled.max_norm = 0.0;
+  scaled.loss_scale = 2.0;
+  EXPECT_NE(after_two_launches(device(), unclipped, scaled, Buffers()),
+            after_two_launches(device(), unclipped, unclipped, Buffers()))
+      << "loss scale";
+  Buffers infinite;
+  infinite.g[7] = INFINITY;
+  StepCoefficients skips = same;
+  skips.skip_not_finite = 1;
+  const auto skipped = after_two_launches(device(), skips, skips, infinite);
+  EXPECT_TRUE(std::all_of(skipped.begin(), skipped.end(), [](float v) { return std::isfinite(v); }));
+  const auto taken = after_two_launches(device(), skips, same, infinite);
+  EXPECT_FALSE(std::all_of(taken.begin(), taken.end(), [](float v) { return std::isfinite(v); })) << "skipping";
 }
 
 INSTANTIATE_ON_BACKENDS(OptimizerStepTest);
