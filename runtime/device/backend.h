@@ -32,6 +32,10 @@ class EventBackend {
   virtual void synchronize() = 0;
   /// Whether the work before the last record() is done. Does not wait.
   virtual bool done() = 0;
+  /// See StreamEvent::milliseconds_since(); `start` is of the same kind of device.
+  virtual double milliseconds_since(EventBackend& start) = 0;
+  /// From the CPU's streams, whose work is done when issued: record() takes place now.
+  virtual void reached() {}
 };
 
 class StreamBackend;
@@ -61,7 +65,8 @@ class StreamBackend {
   virtual void enqueue(const char* name, std::function<void()> kernel);
   /// Emulation only: how kernels launched from now on run; null on other streams.
   virtual EmulationSettings* emulation() { return nullptr; }
-  /// Called after each launch of a CUDA kernel; with BOXCAR_SYNC=1 waits for it, so that a failure bears its name.
+  /// Called after each launch of a CUDA kernel, whose name it notes (last_kernel.h); with BOXCAR_SYNC=1 waits for it,
+  /// so that a failure bears its name.
   virtual void launched(const char*) {}
 
   virtual void record(EventBackend& event) = 0;
@@ -70,7 +75,7 @@ class StreamBackend {
   virtual std::unique_ptr<GraphBackend> end_capture();
 };
 
-std::unique_ptr<EventBackend> make_cuda_event(Device device);
+std::unique_ptr<EventBackend> make_cuda_event(Device device, bool timed);
 std::unique_ptr<StreamBackend> make_cuda_stream(Device device);
 void* cuda_allocate(Device device, std::size_t bytes, std::size_t alignment);
 void cuda_free(Device device, void* data) noexcept;

@@ -7,6 +7,7 @@
 #include "boxcar/runtime/base/error.h"
 #include "boxcar/runtime/device/backend.h"
 #include "boxcar/runtime/device/check_cuda.h"
+#include "boxcar/runtime/device/last_kernel.h"
 
 namespace boxcar {
 namespace {
@@ -30,9 +31,9 @@ void make_current(Device device) { BOXCAR_CHECK_CUDA(cudaSetDevice(device.index)
 
 class CudaEvent final : public EventBackend {
  public:
-  explicit CudaEvent(Device device) {
+  CudaEvent(Device device, bool timed) {
     make_current(device);
-    BOXCAR_CHECK_CUDA(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming));
+    BOXCAR_CHECK_CUDA(cudaEventCreateWithFlags(&event_, timed ? cudaEventDefault : cudaEventDisableTiming));
   }
   ~CudaEvent() override { cudaEventDestroy(event_); }
   void synchronize() override { BOXCAR_CHECK_CUDA(cudaEventSynchronize(event_)); }
@@ -42,6 +43,7 @@ class CudaEvent final : public EventBackend {
     BOXCAR_CHECK_CUDA(status);
     return true;
   }
+  double milliseconds_since(EventBackend& start) override;
   cudaEvent_t handle() const { return event_; }
 
  private:
@@ -52,6 +54,13 @@ cudaEvent_t handle_of(EventBackend& event) {
   auto* cuda = dynamic_cast<CudaEvent*>(&event);
   if (!cuda) fail<DeviceError>("a CUDA stream can only use an event made for a CUDA device");
   return cuda->handle();
+}
+
+double CudaEvent::milliseconds_since(EventBackend& start) {
+  float milliseconds = 0.0f;
+  synchronize();
+  BOXCAR_CHECK_CUDA(cudaEventElapsedTime(&milliseconds, handle_of(start), event_));
+  return milliseconds;
 }
 
 class CudaGraph final : public GraphBackend {
@@ -118,6 +127,7 @@ class CudaStream final : public StreamBackend {
     if (bytes) BOXCAR_CHECK_CUDA(cudaMemsetAsync(to, byte, bytes, stream_));
   }
   void launched(const char* name) override {
+    note_last_kernel(name);
     if (!synchronize_launches_ || capturing_) return;
     const cudaError_t status = cudaStreamSynchronize(stream_);
     if (status != cudaSuccess) fail<DeviceError>("kernel {} failed: {}", name, cudaGetErrorString(status));
@@ -165,9 +175,9 @@ std::unique_ptr<StreamBackend> make_cuda_stream(Device device) {
   return std::make_unique<CudaStream>(device);
 }
 
-std::unique_ptr<EventBackend> make_cuda_event(Device device) {
+std::unique_ptr<EventBackend> make_cuda_event(Device device, bool timed) {
   require(device);
-  return std::make_unique<CudaEvent>(device);
+  return std::make_unique<CudaEvent>(device, timed);
 }
 
 // cudaMalloc's blocks start at a multiple of 256 bytes, the most that is asked for.

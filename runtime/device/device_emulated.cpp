@@ -1,4 +1,5 @@
 // CUDA's part of the device interface on the CPU (BOXCAR_CUDA=EMULATE).
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <vector>
@@ -6,6 +7,7 @@
 #include "boxcar/runtime/base/error.h"
 #include "boxcar/runtime/device/backend.h"
 #include "boxcar/runtime/device/emulated_driver.h"
+#include "boxcar/runtime/device/last_kernel.h"
 
 namespace boxcar {
 namespace {
@@ -23,11 +25,14 @@ void require(Device device) {
 
 class EmulatedEvent final : public EventBackend {
  public:
+  explicit EmulatedEvent(bool timed) : timed_(timed) {}
   void synchronize() override { Driver::instance().finish(*state_); }
   bool done() override { return Driver::instance().is_done(*state_); }
+  double milliseconds_since(EventBackend& start) override;
   const std::shared_ptr<EventState>& state() const { return state_; }
 
  private:
+  bool timed_;
   std::shared_ptr<EventState> state_ = std::make_shared<EventState>();
 };
 
@@ -35,6 +40,16 @@ const std::shared_ptr<EventState>& state_of(EventBackend& event) {
   auto* emulated = dynamic_cast<EmulatedEvent*>(&event);
   if (!emulated) fail<DeviceError>("a CUDA stream can only use an event made for a CUDA device");
   return emulated->state();
+}
+
+// A driver measures no more than it was asked to.
+double EmulatedEvent::milliseconds_since(EventBackend& start) {
+  const std::shared_ptr<EventState>& from = state_of(start);
+  if (!timed_ || !dynamic_cast<EmulatedEvent&>(start).timed_) fail<DeviceError>("the event was not made to be timed");
+  if (!from->recorded || !state_->recorded) fail<DeviceError>("an event that was never recorded has no time");
+  start.synchronize();
+  synchronize();
+  return std::chrono::duration<double, std::milli>(state_->time - from->time).count();
 }
 
 class EmulatedStream final : public StreamBackend {
@@ -49,7 +64,13 @@ class EmulatedStream final : public StreamBackend {
   void fill(void* to, int byte, std::size_t bytes) override {
     if (bytes) push({[=] { std::memset(to, byte, bytes); }});
   }
-  void enqueue(const char*, std::function<void()> kernel) override { push({std::move(kernel), true}); }
+  void enqueue(const char* name, std::function<void()> kernel) override {
+    push({[name, run = std::move(kernel)] {
+            note_last_kernel(name);
+            run();
+          },
+          true});
+  }
   EmulationSettings* emulation() override { return &settings_; }
 
   void record(EventBackend& event) override {
@@ -118,9 +139,9 @@ std::unique_ptr<StreamBackend> make_cuda_stream(Device device) {
   return std::make_unique<EmulatedStream>();
 }
 
-std::unique_ptr<EventBackend> make_cuda_event(Device device) {
+std::unique_ptr<EventBackend> make_cuda_event(Device device, bool timed) {
   require(device);
-  return std::make_unique<EmulatedEvent>();
+  return std::make_unique<EmulatedEvent>(timed);
 }
 
 // Each block is one of malloc's, with AddressSanitizer's red zones. It starts as NaN.

@@ -12,7 +12,7 @@ namespace {
 }  // namespace
 
 std::unique_ptr<StreamBackend> make_cuda_stream(Device device) { refuse(device); }
-std::unique_ptr<EventBackend> make_cuda_event(Device device) { refuse(device); }
+std::unique_ptr<EventBackend> make_cuda_event(Device device, bool) { refuse(device); }
 void* cuda_allocate(Device device, std::size_t, std::size_t) { refuse(device); }
 void cuda_free(Device, void*) noexcept {}
 void* cuda_allocate_host(Device device, std::size_t) { refuse(device); }

@@ -51,6 +51,7 @@ void Driver::record(Queue& queue, const std::shared_ptr<EventState>& event) {
   const std::uint64_t number = ++event->recorded;
   push_locked(queue, {[event, number] {
                 event->reached = std::max(event->reached, number);
+                event->time = std::chrono::steady_clock::now();
                 release(event.get());
               }});
 }

@@ -5,6 +5,7 @@
 // are the same in every run of a single-threaded program.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -19,8 +20,9 @@
 namespace boxcar::emulation {
 
 struct EventState {
-  std::uint64_t recorded = 0;  // record() calls issued
-  std::uint64_t reached = 0;   // and run
+  std::uint64_t recorded = 0;                    // record() calls issued
+  std::uint64_t reached = 0;                     // and run
+  std::chrono::steady_clock::time_point time{};  // of the last one run, by the host's clock
 };
 
 struct Work {

@@ -3,19 +3,15 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <mutex>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "boxcar/runtime/base/error.h"
 #include "boxcar/runtime/device/backend.h"
 #include "boxcar/runtime/memory/segments.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define BOXCAR_POOL_KEEPS_BLOCKS 0
-#else
-#define BOXCAR_POOL_KEEPS_BLOCKS 1
-#endif
 
 namespace boxcar {
 namespace {
@@ -25,8 +21,20 @@ constexpr std::size_t kGranule = std::size_t{2} << 20;  // of segments; a page o
 
 std::size_t rounded(std::size_t bytes, std::size_t to) { return (std::max<std::size_t>(bytes, 1) + to - 1) / to * to; }
 
+bool keeps_blocks() {
+#if defined(__SANITIZE_ADDRESS__)
+  return false;
+#else
+  static const bool keeps = [] {
+    const char* const pool = std::getenv("BOXCAR_POOL");
+    return !pool || std::string_view(pool) != "off";
+  }();
+  return keeps;
+#endif
+}
+
 std::size_t block_size(std::size_t bytes) {
-  return BOXCAR_POOL_KEEPS_BLOCKS ? rounded(bytes, kAlignment) : std::max<std::size_t>(bytes, 1);
+  return keeps_blocks() ? rounded(bytes, kAlignment) : std::max<std::size_t>(bytes, 1);
 }
 
 /// Memory of the system that somebody may still use.
@@ -67,14 +75,14 @@ struct MemoryPool::State {
   }
 
   void* take(std::size_t bytes) {
-    if (!BOXCAR_POOL_KEEPS_BLOCKS) return from_system(bytes);
+    if (!keeps_blocks()) return from_system(bytes);
     Segments& segments = segments_for(bytes);
     if (void* data = segments.take(bytes)) return data;
     return grow(segments, bytes) ? segments.take(bytes) : nullptr;
   }
 
   void give_back(void* data, std::size_t bytes) {
-    if (BOXCAR_POOL_KEEPS_BLOCKS) return segments_for(bytes).give_back(data, bytes);
+    if (keeps_blocks()) return segments_for(bytes).give_back(data, bytes);
     to_system({static_cast<std::byte*>(data), bytes});
   }
 

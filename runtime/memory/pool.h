@@ -19,8 +19,8 @@ struct MemoryStats {
   std::uint64_t system_allocations = 0;
 };
 
-/// Thread-safe. Blocks start at a multiple of 256 bytes. As a memory_resource it serves the temporary vectors of CPU
-/// ops (Stream::scratch()). Under AddressSanitizer nothing is kept, so that each block has red zones of its own.
+/// Thread-safe. Blocks start at a multiple of 256 bytes. As a memory_resource it serves temporary vectors of CPU ops
+/// (Stream::scratch()). Under AddressSanitizer, and with BOXCAR_POOL=off, each block is an allocation of its own.
 class MemoryPool final : public std::pmr::memory_resource {
  public:
   /// address_space_only: most of it is never touched (a dry run), so there may be more than the machine has.

@@ -153,7 +153,11 @@ TEST(ConvTypes, ThatDoNotFitAreRefused) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, ConvBf16,
-                         testing::Combine(testing::ValuesIn(kCases), testing::ValuesIn(test::devices())));
+                         testing::Combine(testing::ValuesIn(kCases), testing::ValuesIn(test::devices())),
+                         [](const auto& each) {
+                           return "case_" + std::to_string(each.index) +
+                                  (std::get<1>(each.param).is_cuda() ? "_cuda" : "_cpu");
+                         });
 
 }  // namespace
 }  // namespace boxcar::kernels

@@ -55,6 +55,19 @@ TEST_P(StreamTest, EventsOrderStreams) {
   EXPECT_EQ(a.to_host(stream()), (std::vector<float>{5, 6}));
 }
 
+TEST_P(StreamTest, TimedEventsMeasureWhatLiesBetween) {
+  StreamEvent begin(device(), {.timed = true}), end(device(), {.timed = true}), untimed(device());
+  EXPECT_THROW(end.milliseconds_since(begin), DeviceError);  // not recorded
+  const Tensor x = unwritten(stream(), {1, 64, 64, 4});
+  begin.record(stream());
+  stream().fill(x.as(), 0, 64 * 64 * 4 * sizeof(float));
+  end.record(stream());
+  untimed.record(stream());
+  EXPECT_GE(end.milliseconds_since(begin), 0.0);
+  EXPECT_LE(begin.milliseconds_since(end), 0.0);
+  EXPECT_THROW(untimed.milliseconds_since(begin), DeviceError);
+}
+
 TEST_P(StreamTest, EndOfCaptureNeedsABeginning) { EXPECT_THROW(stream().end_capture(), DeviceError); }
 
 TEST_P(StreamTest, OnlyCudaCaptures) {

@@ -1,4 +1,5 @@
-// Tests that run on every device there is: the CPU, and CUDA, emulated or real.
+// Tests that run on every device there is: the CPU, and CUDA, emulated or real. scripts/gpu-check finds the latter by
+// the word cuda in their names.
 #pragma once
 
 #include <gtest/gtest.h>
