@@ -44,10 +44,10 @@ Metrics DetectionValidator::get_stats() {
   metrics_ = builder_->build();
   Metrics result = metrics_.results();
   if (coco_) {
-    const CocoSummary coco = coco_->evaluate();
-    result.values.emplace_back("metrics/mAP_small(B)", coco.ap_small);
-    result.values.emplace_back("metrics/mAP_medium(B)", coco.ap_medium);
-    result.values.emplace_back("metrics/mAP_large(B)", coco.ap_large);
+    coco_summary_ = coco_->evaluate();
+    result.values.emplace_back("metrics/mAP_small(B)", coco_summary_.ap_small);
+    result.values.emplace_back("metrics/mAP_medium(B)", coco_summary_.ap_medium);
+    result.values.emplace_back("metrics/mAP_large(B)", coco_summary_.ap_large);
   }
   return result;
 }
@@ -58,7 +58,11 @@ void DetectionValidator::finish() {
   if (training()) return;
   const Times& t = speed();
   input().log.info("{}", val_speed_line(t.preprocess, t.inference, t.loss, t.postprocess));
-  if (coco_) write_predictions_json(input().save_dir / "predictions.json", rows_);
+  if (coco_) {
+    write_predictions_json(input().save_dir / "predictions.json", rows_);
+    input().log.info("predictions.json by COCO's rules: mAP50 {:.4f}, mAP50-95 {:.4f}", coco_summary_.ap50,
+                     coco_summary_.ap);
+  }
   if (!label_lines_.empty()) {
     std::vector<std::filesystem::path> images;
     for (const auto& [image, lines] : label_lines_) images.push_back(image);

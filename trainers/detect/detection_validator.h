@@ -29,6 +29,7 @@ class DetectionValidator : public BaseValidator {
   std::unique_ptr<DetMetricsBuilder> builder_;
   std::optional<ConfusionMatrix> confusion_;
   std::optional<CocoCollector> coco_;
+  CocoSummary coco_summary_;  // of predictions.json: boxes clipped to the picture, as COCO's tools see them
   std::vector<int> categories_;
   std::vector<CocoRow> rows_;
   std::vector<std::pair<std::filesystem::path, std::string>> label_lines_;  // image, text
