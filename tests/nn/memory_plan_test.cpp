@@ -53,6 +53,7 @@ TEST(MemoryPlan, PlansWhatDoesNotFit) {
   EXPECT_LT(plan.total(), std::size_t{200} << 30);
 }
 
+// All but the workspaces of single convolutions, which take their turns.
 TEST(MemoryPlan, IsWhatAStepTakes) {
   const ModelSpec spec = yolo11("n");
   Stream stream(Device::cpu(), {.threads = 1});
@@ -61,7 +62,7 @@ TEST(MemoryPlan, IsWhatAStepTakes) {
   const nn::ParamArena arena(model, stream, 0);
   const std::unique_ptr<Criterion> criterion = model.init_criterion();
   criterion->attach(model);
-  const Batch batch{Tensor::zeros(stream, {2, 128, 128, 3}),
+  const Batch batch{Tensor::zeros(stream, {2, 256, 256, 3}),
                     Tensor::from(stream, {1, 1, 1, 6}, {0, 0, 0.5f, 0.5f, 0.4f, 0.4f})};
   const std::size_t before = stream.pool()->stats().live_bytes;
   stream.pool()->reset_high_water();
@@ -72,8 +73,10 @@ TEST(MemoryPlan, IsWhatAStepTakes) {
     context.backward();
   }
   const double taken = static_cast<double>(stream.pool()->stats().high_water_bytes - before) * 1e-6;
-  const double planned = megabytes(memory_plan(spec, {.imgsz = 128, .batch = 2, .activations = DType::kF32})).at(kStep);
-  EXPECT_NEAR(taken / planned, 1, 0.05);
+  const double planned = megabytes(memory_plan(spec, {.imgsz = 256, .batch = 2, .activations = DType::kF32})).at(kStep);
+  EXPECT_GE(taken, planned);
+  EXPECT_LE(taken, planned + 10);
+  EXPECT_GT(planned, 40);
 }
 
 TEST(MemoryPlan, TableNamesEachPart) {
