@@ -245,6 +245,8 @@ Metrics BaseTrainer::validate() {
   try {
     Metrics metrics = run_validator(*val_loader_, true, false, activations_);
     arena_->bind_values(raw);
+    // On a GPU the steps have memory of their own, and need what this took.
+    if (stream_->device().is_cuda()) stream_->pool()->release_unused();
     return metrics;
   } catch (...) {
     arena_->bind_values(raw);
