@@ -433,7 +433,7 @@ TEST_F(Predict, RefusesWhatCannotBeDone) {
   YOLO yolo(model_);
   EXPECT_THROW(yolo.val({}), ArgumentError);  // no data set is known
   Overrides gpu = overrides();
-  EXPECT_THROW(yolo.predict(images_, gpu.set("device", "0")), DeviceError);
+  EXPECT_THROW(yolo.predict(images_, gpu.set("device", "0,1")), DeviceError);
   EXPECT_THROW(yolo.predict(images_, {{"augment", true}}), ArgumentError);
 }
 

@@ -250,7 +250,7 @@ TEST_F(TrainRun, RefusesBadInputInOneSentenceAndLeavesNothing) {
   EXPECT_THROW(DetectionTrainer(overrides(1)).train(), DataError);
   EXPECT_TRUE(!fs::exists(runs()) || fs::is_empty(fs::path(runs())));
   Overrides gpu = overrides(1);
-  gpu.set("device", "0");
+  gpu.set("device", "0,1");
   EXPECT_THROW(DetectionTrainer(gpu).train(), DeviceError);
 }
 
