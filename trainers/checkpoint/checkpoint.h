@@ -37,7 +37,7 @@ struct Checkpoint {
   int stopper_epoch = 0;
   bool stopper_possible = false;
 
-  /// What decides the bits beside the arguments: threads and kernels::cpu_instruction_set().
+  /// What decides the bits beside the arguments: threads, and kernels::cpu_instruction_set() or the GPU ("cuda:0").
   int threads = 0;
   std::string instruction_set;
 
