@@ -68,8 +68,9 @@ if(BOXCAR_SANITIZE)
   # The sanitisers' own code makes GCC 12 see sizes and paths that are not there.
   target_compile_options(boxcar_unsanitized INTERFACE
     -Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-array-bounds)
+  # Null pointers are AddressSanitizer's to find; UBSan's check of each use is a quarter of the time of compiling.
   target_compile_options(boxcar_options INTERFACE
-    -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+    -fsanitize=address,undefined -fno-sanitize=null -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
   target_link_options(boxcar_options INTERFACE -fsanitize=address,undefined)
 endif()
 if(BOXCAR_CUDA STREQUAL "ON")

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "boxcar/data/image/resize.h"
+#include "boxcar/data/loader/planned_pictures.h"
 #include "boxcar/runtime/tensor/tensor.h"
 
 namespace boxcar {
@@ -25,9 +26,14 @@ struct ImageInfo {
 
 struct HostBatch {
   int epoch = 0, number = 0;                // the number-th batch of the epoch, from 0
-  Tensor images;                            // [N,H,W,3] u8 in host memory, red-green-blue
+  Shape shape;                              // of the pictures, [N,H,W,3]
+  Tensor images;                            // u8 in host memory, red-green-blue; none with DataLoaderOptions::plans
+  PlannedPictures planned;                  // the same pictures, with DataLoaderOptions::plans
   std::vector<std::array<float, 6>> boxes;  // image in the batch, class, centre x, y, width, height (0..1)
   std::vector<ImageInfo> infos;             // N
 };
+
+/// The same batch with its pictures in `images`, rendered here if they are only planned.
+HostBatch with_pictures(Stream& stream, HostBatch batch);
 
 }  // namespace boxcar

@@ -67,8 +67,9 @@ struct Job {
   HostBatch batch;
   std::vector<std::size_t> indices;  // of the data set
   bool mosaic_closed = false;
-  std::shared_ptr<const Partners> partners;  // of the epoch, in training
-  std::vector<MadeSample> made;              // a slot for each picture
+  std::shared_ptr<const Partners> partners;    // of the epoch, in training
+  std::vector<MadeSample> made;                // a slot for each picture
+  std::vector<PlannedTrainingSample> planned;  // likewise, where plans are wanted
   std::vector<std::exception_ptr> errors;
   std::size_t started = 0, finished = 0;  // pictures
   bool has_task() const { return started < indices.size(); }
@@ -86,6 +87,10 @@ std::shared_ptr<Job> failed_job(std::exception_ptr error) {
 HostBatch finished_batch(Job& job) {
   for (const std::exception_ptr& error : job.errors) {
     if (error) std::rethrow_exception(error);
+  }
+  for (PlannedTrainingSample& sample : job.planned) {
+    add_picture(job.batch.planned, sample.plan, sample.images);
+    job.made.push_back(std::move(sample.made));
   }
   for (std::size_t i = 0; i < job.made.size(); ++i) {
     for (const BoxLabel& b : job.made[i].boxes) {
@@ -241,8 +246,13 @@ class DataLoader::Impl {
     const BatchPlan& plan = plans_[making_.number];
     auto job = std::make_shared<Job>();
     const auto n = plan.indices.size();
-    job->batch.images = host_bytes(pool_, {static_cast<int>(n), plan.shape.height, plan.shape.width, 3});
-    job->made.resize(n);
+    job->batch.shape = {static_cast<int>(n), plan.shape.height, plan.shape.width, 3};
+    if (options_.plans) {
+      job->planned.resize(n);
+    } else {
+      job->batch.images = host_bytes(pool_, job->batch.shape);
+      job->made.resize(n);
+    }
     job->errors.resize(n);
     job->indices = plan.indices;
     job->partners = partners_;
@@ -262,7 +272,7 @@ class DataLoader::Impl {
     const std::size_t slot = job->started++;
     lock.unlock();
     try {
-      job->made[slot] = make_sample(stream, *job, slot);
+      make_sample(stream, *job, slot);
     } catch (...) {
       job->errors[slot] = std::current_exception();
     }
@@ -271,17 +281,28 @@ class DataLoader::Impl {
     if (job->done()) finished_.notify_all();
   }
 
-  MadeSample make_sample(Stream& stream, const Job& job, std::size_t slot) const {
-    TensorView out = job.batch.images;
-    out.data = out.as<std::uint8_t>() + static_cast<std::int64_t>(slot) * out.h * out.w * out.c;
-    out.n = 1;
-    if (!options_.training) return make_validation_sample(stream, *store_, job.indices[slot], out);
+  void make_sample(Stream& stream, Job& job, std::size_t slot) const {
+    const auto picture = [&] {
+      TensorView out = job.batch.images;
+      out.data = out.as<std::uint8_t>() + static_cast<std::int64_t>(slot) * out.h * out.w * out.c;
+      out.n = 1;
+      return out;
+    };
+    if (!options_.training) {
+      job.made[slot] = make_validation_sample(stream, *store_, job.indices[slot], picture());
+      return;
+    }
     AugmentOptions augment = options_.augment;
     augment.mosaic_closed = job.mosaic_closed;
     const std::size_t place = static_cast<std::size_t>(job.batch.number) * options_.batch + slot;  // on this rank
     const auto partners = job.partners->of(place * options_.ranks + options_.rank);
-    return make_training_sample(stream, *store_, augment, {options_.seed, job.batch.epoch, job.indices[slot], partners},
-                                out);
+    const SampleKey key{options_.seed, job.batch.epoch, job.indices[slot], partners};
+    if (options_.plans) {
+      const ResizedSize size{job.batch.shape.h, job.batch.shape.w};
+      job.planned[slot] = plan_training_sample(stream, *store_, augment, key, size);
+    } else {
+      job.made[slot] = make_training_sample(stream, *store_, augment, key, picture());
+    }
   }
 
   const DataLoaderOptions options_;

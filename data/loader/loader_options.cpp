@@ -19,6 +19,7 @@ void check(const DataLoaderOptions& o) {
   range("ranks", o.ranks, 1, 1 << 20);
   range("rank", o.rank, 0, o.ranks - 1);
   if (o.training) check_options(o.augment);
+  if (o.plans && !o.training) fail<ArgumentError>("plans=True is for training; validation's pictures are always made");
   if (o.training && o.rect && o.ranks > 1) {
     fail<ArgumentError>("rect=True in training works on one device only, not on {}; leave rect off", o.ranks);
   }

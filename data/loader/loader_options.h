@@ -25,6 +25,8 @@ struct DataLoaderOptions {
   AugmentOptions augment;  // training only; its imgsz and mosaic_closed are set by the loader
   int close_mosaic_from = std::numeric_limits<int>::max();  // first without mosaic, mixup, cutmix, copy-paste
 
+  bool plans = false;  // training only: batches hold plans and their images, for somebody else to render
+
   int workers = 8;   // threads; 0: next() does the work
   int prefetch = 4;  // batches made ahead
   ImageCache cache = ImageCache::kNone;

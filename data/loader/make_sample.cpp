@@ -15,27 +15,39 @@ ImageInfo info_of(const LoadedImage& loaded) {
 
 kernels::SourceImage source_of(const Image& image) { return {image.pixels.data(), image.height, image.width}; }
 
+PlannedImage planned_image(const std::shared_ptr<const LoadedImage>& loaded) {
+  return {{loaded, &loaded->image}, loaded->index};
+}
+
 }  // namespace
 
-MadeSample make_training_sample(Stream& stream, ImageStore& store, const AugmentOptions& options, const SampleKey& key,
-                                const TensorView& out) {
-  std::vector<std::shared_ptr<const LoadedImage>> loaded;  // keeps pixels and labels alive
+PlannedTrainingSample plan_training_sample(Stream& stream, ImageStore& store, const AugmentOptions& options,
+                                           const SampleKey& key, ResizedSize size) {
+  std::vector<std::shared_ptr<const LoadedImage>> loaded;  // keeps labels alive
   const PlanSources sources{key.partners, [&](std::size_t i) {
                               const auto& image = loaded.emplace_back(store.get(i));
                               return PlanSource{image->size(), image->labels, image->polygons};
                             }};
   Random random = sample_random(key.seed, key.epoch, key.index);
-  PlannedSample planned = draw_plan(options, out.h, out.w, key.index, sources, random);
-  std::vector<kernels::SourceImage> images;
-  std::vector<Image> pasted;  // keeps pixels alive
+  PlannedSample planned = draw_plan(options, size.height, size.width, key.index, sources, random);
+  PlannedTrainingSample sample{{std::move(planned.boxes), info_of(*loaded.front())}, planned.plan, {}};
   auto next = loaded.begin();
   for (const auto& image : planned.images) {
-    const auto* paste = std::get_if<Paste>(&image);
-    if (paste) pasted.push_back(render_paste(stream, *paste, images));
-    images.push_back(source_of(paste ? pasted.back() : (*next++)->image));
+    if (const auto* paste = std::get_if<Paste>(&image)) {
+      sample.images.push_back(
+          {std::make_shared<const Image>(render_paste(stream, *paste, host_sources(sample.images))), std::nullopt});
+    } else {
+      sample.images.push_back(planned_image(*next++));
+    }
   }
-  kernels::render(stream, {{&planned.plan, 1}, images, out});
-  return {std::move(planned.boxes), info_of(*loaded.front())};
+  return sample;
+}
+
+MadeSample make_training_sample(Stream& stream, ImageStore& store, const AugmentOptions& options, const SampleKey& key,
+                                const TensorView& out) {
+  PlannedTrainingSample sample = plan_training_sample(stream, store, options, key, {out.h, out.w});
+  kernels::render(stream, {{&sample.plan, 1}, host_sources(sample.images), out});
+  return std::move(sample.made);
 }
 
 MadeSample make_validation_sample(Stream& stream, ImageStore& store, std::size_t index, const TensorView& out) {

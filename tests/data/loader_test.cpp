@@ -98,6 +98,35 @@ TEST(DataLoader, BatchIsAtMostTheDataSet) {
   EXPECT_EQ(batches[0].images.shape().n, 3);
 }
 
+TEST(DataLoader, PlansRenderToTheSamePictures) {
+  const auto dataset = std::make_shared<Noise>(13);
+  DataLoader pictures(dataset, small_options());
+  Stream stream;
+  for (const int workers : {0, 3}) {
+    auto options = small_options();
+    options.workers = workers;
+    options.plans = true;
+    DataLoader plans(dataset, options);
+    for (int epoch = 0; epoch < 2; ++epoch) {
+      std::vector<HostBatch> rendered;
+      for (HostBatch& batch : read_epoch(plans, epoch)) {
+        EXPECT_FALSE(batch.images);
+        std::set<std::optional<std::size_t>> seen;
+        for (const PlannedImage& image : batch.planned.images) EXPECT_TRUE(seen.insert(image.index).second);
+        rendered.push_back(with_pictures(stream, std::move(batch)));
+      }
+      expect_equal(rendered, read_epoch(pictures, epoch), "plans");
+    }
+  }
+}
+
+TEST(DataLoader, ValidationHasNoPlans) {
+  auto options = small_options();
+  options.training = false;
+  options.plans = true;
+  EXPECT_THROW(DataLoader(std::make_shared<Noise>(3), options), ArgumentError);
+}
+
 TEST(DataLoader, WorkersCachesAndStartingPointsDoNotShow) {
   const auto dataset = std::make_shared<Noise>(13);
   DataLoader plain(dataset, small_options());

@@ -72,7 +72,7 @@ TEST(Args, WritesTheReferencesFile) {
   BOXCAR_NEED_SHARED();
   const std::string golden = test::read_plainly(test::shared("golden/trainer/args.yaml"));
   const Args args = Args::from_yaml(golden, "args.yaml");
-  EXPECT_EQ(args.to_yaml(), golden + "threads: 0\ncuda_graphs: true\n");
+  EXPECT_EQ(args.to_yaml(), golden + "threads: 0\ncuda_graphs: true\ngpu_render: true\n");
   EXPECT_EQ(args.epochs, 3);
   EXPECT_EQ(args.save_dir, "runs/detect/train");
 }
@@ -85,6 +85,7 @@ TEST(Args, PrintsTheReferencesLine) {
   std::string line = console.substr(at, console.find('\n', at) - at);
   line.insert(line.find(", time="), ", threads=0");
   line.insert(line.find(", cutmix="), ", cuda_graphs=True");
+  line.insert(line.find(", hsv_h="), ", gpu_render=True");
   EXPECT_EQ(Args::from_yaml(test::read_plainly(test::shared("golden/trainer/args.yaml")), "args.yaml").to_line(), line);
 }
 

@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "boxcar/kernels/common/instruction_set.h"
+#include "boxcar/nn/model/model_info.h"
 #include "boxcar/runtime/device/backend.h"
 #include "boxcar/runtime/files/atomic_file.h"
 #include "boxcar/trainers/detect/detection_trainer.h"
@@ -29,8 +30,8 @@ constexpr const char* kSmallYolo11 =
     "  - [-1, 1, Conv, [16, 3, 2]]\n"
     "  - [-1, 1, Conv, [16, 3, 2]]\n"
     "  - [-1, 1, SPPF, [16, 5]]\n"
-    "  - [-1, 1, Conv, [128, 1, 1]]\n"
-    "  - [-1, 1, C2PSA, [128]]\n"
+    "  - [-1, 1, Conv, [64, 1, 1]]\n"
+    "  - [-1, 1, C2PSA, [64]]\n"
     "  - [-1, 1, Conv, [8, 1, 1]]\n"
     "head:\n"
     "  - [-1, 1, nn.Upsample, [None, 2, nearest]]\n"
@@ -103,6 +104,12 @@ class CudaRun : public testing::Test {
   int graphs_ = 0, kernels_ = 0;
 };
 
+TEST_F(CudaRun, IsOfASmallNetwork) {
+  DetectionModel network(load_model_spec(model().string()));
+  Stream stream;
+  EXPECT_LE(model_info(network, stream).parameters, 100'000);
+}
+
 TEST_F(CudaRun, LossesAreTheCpusAndGraphsGiveTheSameBits) {
   const Losses cpu = train(overrides("cpu", 5), "cpu");
   Overrides eager = overrides("cuda", 5);
@@ -130,6 +137,13 @@ TEST_F(CudaRun, Bfloat16StaysNearTheCpus) {
   };
   const Losses cpu = train(half("cpu"), "cpu");
   expect_close(train(half("cuda"), "bf16"), cpu, 2e-2, Relative::kLoss);
+}
+
+TEST_F(CudaRun, PicturesMadeOnTheGpuAreThoseOfTheCpu) {
+  const Losses there = train(overrides("cuda", 2), "there");
+  Overrides o = overrides("cuda", 2);
+  EXPECT_EQ(train(o.set("gpu_render", false), "here"), there);
+  EXPECT_TRUE(weights("here") == weights("there"));
 }
 
 TEST_F(CudaRun, TakesNoMemoryInARecordedStep) {

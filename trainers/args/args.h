@@ -93,6 +93,7 @@ struct Args {
   std::optional<std::string> save_dir;
   int threads;
   bool cuda_graphs;
+  bool gpu_render;
 
   /// The defaults of cfg/default.yaml.
   Args();

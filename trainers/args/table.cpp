@@ -134,6 +134,7 @@ constexpr ArgumentRow kTable[] = {
     {"save_dir", &A::save_dir, any, yes},
     {"threads", &A::threads, {.lowest = 0, .highest = 4096}, yes},
     {"cuda_graphs", &A::cuda_graphs, any, yes},
+    {"gpu_render", &A::gpu_render, any, yes},
 };
 
 }  // namespace
@@ -152,9 +153,10 @@ std::vector<std::string> argument_names() {
 }
 
 bool may_change_on_resume(std::string_view name) {
-  static constexpr std::string_view kNames[] = {
-      "imgsz",  "batch", "device", "close_mosaic",  "save_period",   "workers",  "cache", "patience", "time",
-      "freeze", "val",   "plots",  "channels_last", "distill_model", "save_dir", "data",  "threads",  "cuda_graphs"};
+  static constexpr std::string_view kNames[] = {"imgsz",   "batch",   "device",        "close_mosaic",  "save_period",
+                                                "workers", "cache",   "patience",      "time",          "freeze",
+                                                "val",     "plots",   "channels_last", "distill_model", "save_dir",
+                                                "data",    "threads", "cuda_graphs",   "gpu_render"};
   return std::ranges::find(kNames, name) != std::end(kNames);
 }
 

@@ -144,11 +144,12 @@ void BaseTrainer::train_one_batch(const HostBatch& host, std::int64_t number) {
     const ProfileScope scope = stage("optimizer");
     optimizer_step();
   }
-  images_done_ += host.images.shape().n;
+  images_done_ += host.shape.n;
   draw_progress(host);
   if (args_.plots && is_plotted(number)) {
     if (labels_picture_.valid()) labels_picture_.get();  // one drawing at a time; throws what went wrong
-    plot_training_samples(host, number);
+    Stream host_stream;
+    plot_training_samples(with_pictures(host_stream, host), number);
   }
   run_callbacks(events::on_train_batch_end, *this, log_);
   apply_requests();
@@ -191,8 +192,7 @@ void BaseTrainer::optimizer_step() {
 
 void BaseTrainer::draw_progress(const HostBatch& host) {
   if (!bar_) return;
-  bar_->describe(
-      train_row({epoch_ + 1, epochs_, 0.0, losses(), static_cast<int>(host.boxes.size()), host.images.shape().w}));
+  bar_->describe(train_row({epoch_ + 1, epochs_, 0.0, losses(), static_cast<int>(host.boxes.size()), host.shape.w}));
   bar_->update(host.number + 1, seconds_now(), images_done_, train_loader_->stats().wait_seconds - waited_before_);
 }
 

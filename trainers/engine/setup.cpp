@@ -264,6 +264,7 @@ DataLoaderOptions BaseTrainer::loader_options(int batch, Mode mode) const {
   o.workers = std::min(args_.workers, std::max(1, available_threads()));
   if (args_.workers == 0) o.workers = 0;
   if (mode == Mode::val) o.prefetch = 2;  // of twice as many images each
+  o.plans = mode == Mode::train && args_.gpu_render && stream_->device().is_cuda();
   o.cache = args_.cache_in_ram() ? ImageCache::kRam : ImageCache::kNone;
   return o;
 }
@@ -316,7 +317,7 @@ void BaseTrainer::setup_loss() {
   criterion_->attach(*model_);
   loss_names_ = criterion_->names();
   losses_ = std::make_unique<EpochLosses>(*stream_, loss_names_.size());
-  upload_ = std::make_unique<BatchUpload>(*stream_);
+  upload_ = std::make_unique<BatchUpload>(*stream_, train_loader_->size());
   step_ = std::make_unique<TrainStep>(
       TrainStep::Parts{*stream_, *model_, *criterion_, *arena_, activations_, args_.cuda_graphs, log_});
 }
