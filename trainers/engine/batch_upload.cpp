@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#include <span>
 
 #include "boxcar/kernels/render/to_float.h"
 #include "boxcar/trainers/engine/batches.h"
@@ -60,7 +61,7 @@ void BatchUpload::stage(Slot& slot, const HostBatch& host, std::size_t image_byt
   }
   auto* const to = slot.host.as<std::byte>();
   std::memcpy(to, host.images.view().data, image_bytes);
-  std::memcpy(to + boxes_at, host.boxes.data(), host.boxes.size() * sizeof(kPadding));
+  std::ranges::copy(std::as_bytes(std::span(host.boxes)), to + boxes_at);  // there may be none
   for (std::size_t row = host.boxes.size(); row < static_cast<std::size_t>(rows); ++row) {
     std::memcpy(to + boxes_at + row * sizeof(kPadding), kPadding.data(), sizeof(kPadding));
   }
