@@ -1,8 +1,18 @@
 #include "boxcar/runtime/device/emulated_memory.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 namespace boxcar::emulation {
+namespace {
+
+// Bytes of a card; 0: no limit. Asked each time, as a test may set it.
+std::size_t limit() {
+  const char* mib = std::getenv("BOXCAR_EMULATED_MEMORY");
+  return mib ? std::strtoull(mib, nullptr, 10) << 20 : 0;
+}
+
+}  // namespace
 
 // Never destroyed: memory may live until the process ends.
 CardMemory& CardMemory::instance() {
@@ -10,14 +20,10 @@ CardMemory& CardMemory::instance() {
   return memory;
 }
 
-CardMemory::CardMemory() {
-  if (const char* mib = std::getenv("BOXCAR_EMULATED_MEMORY")) limit_ = std::strtoull(mib, nullptr, 10) << 20;
-}
-
 void* CardMemory::allocate(int device, std::size_t bytes, std::size_t alignment) {
   const std::lock_guard lock(mutex_);
   std::size_t& used = used_[static_cast<std::size_t>(device)];
-  if (limit_ > 0 && (bytes > limit_ || used > limit_ - bytes)) return nullptr;
+  if (const std::size_t most = limit(); most > 0 && (used > most || bytes > most - used)) return nullptr;
   void* data = nullptr;
   if (posix_memalign(&data, alignment, bytes) != 0) return nullptr;
   used += bytes;
@@ -34,9 +40,10 @@ void CardMemory::forget(void* data) {
 }
 
 DeviceMemory CardMemory::of(int device) const {
-  if (limit_ == 0) return device_memory(Device::cpu());
+  const std::size_t most = limit();
+  if (most == 0) return device_memory(Device::cpu());
   const std::lock_guard lock(mutex_);
-  return {limit_ - used_[static_cast<std::size_t>(device)], limit_};
+  return {most - std::min(most, used_[static_cast<std::size_t>(device)]), most};
 }
 
 }  // namespace boxcar::emulation

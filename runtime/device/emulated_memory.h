@@ -25,13 +25,12 @@ class CardMemory {
   DeviceMemory of(int device) const;
 
  private:
-  CardMemory();
+  CardMemory() = default;
   struct Block {
     int device;
     std::size_t bytes;
   };
 
-  std::size_t limit_ = 0;  // bytes; 0: none
   mutable std::mutex mutex_;
   std::array<std::size_t, kDevices> used_{};
   std::unordered_map<void*, Block> blocks_;

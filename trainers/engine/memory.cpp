@@ -94,11 +94,9 @@ int BaseTrainer::auto_batch(int images) {
     fail<OutOfMemory>("batch={} leaves no room on {} for a step of a single image", args_.get("batch").to_text(),
                       device.name());
   }
-  log_.info("batch={}: {} images{}; a step takes {} of the {} MiB that are {:.0f}% of what {} has free",
-            args_.get("batch").to_text(), batch,
-            batch < most       ? ""
-            : device.is_cuda() ? ", all there are"
-                               : "",
+  const bool are_all = device.is_cuda() && batch == images;
+  log_.info("batch={}: batch={} is chosen{}; a step takes {} of the {} MiB that are {:.0f}% of what {} has free",
+            args_.get("batch").to_text(), batch, are_all ? ", all images there are" : "",
             mebibytes(planned_bytes(*steps, batch)), mebibytes(bytes), 100 * args_.batch.memory_share(), device.name());
   return batch;
 }
