@@ -22,6 +22,11 @@ int draw_multi_scale_size(int imgsz, double fraction, int stride, Random& random
   return size / stride * stride;
 }
 
+int most_multi_scale_size(int imgsz, double fraction, int stride) {
+  if (!(fraction > 0)) return imgsz;
+  return (static_cast<int>(imgsz * (1 + fraction) + stride) - 1) / stride * stride;
+}
+
 ResizedSize multi_scale_shape(ResizedSize shape, int size, int stride) {
   const int longer = std::max(shape.height, shape.width);
   if (size == longer) return shape;

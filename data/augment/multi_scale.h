@@ -13,6 +13,9 @@ Random multi_scale_random(std::uint64_t seed, int epoch, int batch);
 /// int(imgsz * (1 + fraction) + stride), brought down to a multiple of stride. 0 < fraction < 1.
 int draw_multi_scale_size(int imgsz, double fraction, int stride, Random& random);
 
+/// The largest size that may be drawn; imgsz for a fraction of 0.
+int most_multi_scale_size(int imgsz, double fraction, int stride);
+
 /// The shape that makes the longer side of `shape` about `size`: both sides times size / longer,
 /// rounded up to multiples of stride; `shape` itself if the longer side is already `size`.
 ResizedSize multi_scale_shape(ResizedSize shape, int size, int stride);

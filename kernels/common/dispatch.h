@@ -34,15 +34,13 @@ inline void require_cpu(const Stream& stream, const char* op) {
   }
 }
 
-/// run(), as one op in the stream's profile with the cost of its first argument; in a dry run only the latter. Ops that
-/// are timed are waited for, so that their time is their own.
+/// run(), as one op in the stream's profile with the cost of its first argument; in a dry run only the latter.
 template <class Run, class Args, class... Rest>
 auto timed(Stream& stream, const char* name, Run&& run, const Args& args, const Rest&...) {
   Profiler* const profiler = stream.profiler();
   const ProfileScope scope(profiler, ScopeKind::kOp, name, profiler ? cost_of(args) : OpCost{});
   if constexpr (std::is_void_v<decltype(run())>) {
     if (!stream.dry_run()) run();
-    if (profiler) stream.synchronize();
   } else {
     if (stream.dry_run()) fail<DeviceError>("{} gives its result to the host, which a dry run cannot do", name);
     return run();

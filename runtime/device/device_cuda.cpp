@@ -7,6 +7,8 @@
 #include "boxcar/runtime/base/error.h"
 #include "boxcar/runtime/device/backend.h"
 #include "boxcar/runtime/device/check_cuda.h"
+#include "boxcar/runtime/device/cuda_errors.h"
+#include "boxcar/runtime/device/cuda_queries.h"
 #include "boxcar/runtime/device/last_kernel.h"
 
 namespace boxcar {
@@ -17,13 +19,28 @@ void require(Device device) {
   const cudaError_t status = cudaGetDeviceCount(&count);
   if (status != cudaSuccess) {
     cudaGetLastError();
-    fail<DeviceError>("device {} is not available: {}; check the NVIDIA driver or use device=cpu", device.name(),
-                      cudaGetErrorString(status));
+    CudaVersions versions;
+    cudaDriverGetVersion(&versions.driver);
+    cudaRuntimeGetVersion(&versions.runtime);
+    fail<DeviceError>("device {} is not available: {}", device.name(),
+                      cuda_trouble(status, cudaGetErrorString(status), versions));
   }
   if (device.index < 0 || device.index >= count) {
     fail<DeviceError>("device {} is not available: {} CUDA device(s) found; use device=cpu or a lower index",
                       device.name(), count);
   }
+}
+
+// A GPU for which nothing was compiled would fail at its first kernel, some way into a run.
+void require_code(Device device) {
+  int major = 0, minor = 0;
+  BOXCAR_CHECK_CUDA(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device.index));
+  BOXCAR_CHECK_CUDA(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device.index));
+  if (has_code_for(BOXCAR_CUDA_ARCHITECTURES, major, minor)) return;
+  fail<DeviceError>(
+      "device {} is not available: it has compute capability {}.{}, and this boxcar was built for {}; build it with "
+      "-DBOXCAR_CUDA_ARCHITECTURES={}{}, or use device=cpu",
+      device.name(), major, minor, BOXCAR_CUDA_ARCHITECTURES, major, minor);
 }
 
 // Makes a device the calling thread's; cheap when it already is.
@@ -172,6 +189,7 @@ class CudaStream final : public StreamBackend {
 
 std::unique_ptr<StreamBackend> make_cuda_stream(Device device) {
   require(device);
+  require_code(device);
   return std::make_unique<CudaStream>(device);
 }
 
@@ -212,6 +230,21 @@ void* cuda_allocate_host(Device device, std::size_t bytes) {
 }
 
 void cuda_free_host(void* data) noexcept { cudaFreeHost(data); }
+
+std::string cuda_pci_bus_id(Device device) {
+  require(device);
+  char id[32] = {};
+  BOXCAR_CHECK_CUDA(cudaDeviceGetPCIBusId(id, sizeof(id), device.index));
+  return id;
+}
+
+DeviceMemory cuda_memory(Device device) {
+  require(device);
+  make_current(device);
+  DeviceMemory memory;
+  BOXCAR_CHECK_CUDA(cudaMemGetInfo(&memory.free, &memory.total));
+  return memory;
+}
 
 bool cuda_is_emulated() noexcept { return false; }
 

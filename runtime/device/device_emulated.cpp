@@ -6,17 +6,19 @@
 
 #include "boxcar/runtime/base/error.h"
 #include "boxcar/runtime/device/backend.h"
+#include "boxcar/runtime/device/cuda_queries.h"
 #include "boxcar/runtime/device/emulated_driver.h"
+#include "boxcar/runtime/device/emulated_memory.h"
 #include "boxcar/runtime/device/last_kernel.h"
 
 namespace boxcar {
 namespace {
 
+using emulation::CardMemory;
 using emulation::Driver;
 using emulation::EventState;
+using emulation::kDevices;
 using emulation::Work;
-
-constexpr int kDevices = 2;  // so that tests can tell devices apart
 
 void require(Device device) {
   if (device.index >= 0 && device.index < kDevices) return;
@@ -147,12 +149,24 @@ std::unique_ptr<EventBackend> make_cuda_event(Device device, bool timed) {
 // Each block is one of malloc's, with AddressSanitizer's red zones. It starts as NaN.
 void* cuda_allocate(Device device, std::size_t bytes, std::size_t alignment) {
   require(device);
-  void* data = nullptr;
-  if (posix_memalign(&data, alignment, bytes) != 0) return nullptr;
-  return std::memset(data, 0xFF, bytes);
+  void* const data = CardMemory::instance().allocate(device.index, bytes, alignment);
+  return data ? std::memset(data, 0xFF, bytes) : nullptr;
 }
 
-void cuda_free(Device, void* data) noexcept { Driver::instance().free_later(data); }
+void cuda_free(Device, void* data) noexcept {
+  CardMemory::instance().forget(data);
+  Driver::instance().free_later(data);
+}
+
+std::string cuda_pci_bus_id(Device device) {
+  require(device);
+  return "0000:0" + std::to_string(device.index) + ":00.0";
+}
+
+DeviceMemory cuda_memory(Device device) {
+  require(device);
+  return CardMemory::instance().of(device.index);
+}
 
 void* cuda_allocate_host(Device device, std::size_t bytes) {
   require(device);

@@ -1,6 +1,7 @@
 // CUDA's part of the device interface in a build without CUDA.
 #include "boxcar/runtime/base/error.h"
 #include "boxcar/runtime/device/backend.h"
+#include "boxcar/runtime/device/cuda_queries.h"
 
 namespace boxcar {
 namespace {
@@ -17,6 +18,8 @@ void* cuda_allocate(Device device, std::size_t, std::size_t) { refuse(device); }
 void cuda_free(Device, void*) noexcept {}
 void* cuda_allocate_host(Device device, std::size_t) { refuse(device); }
 void cuda_free_host(void*) noexcept {}
+DeviceMemory cuda_memory(Device device) { refuse(device); }
+std::string cuda_pci_bus_id(Device device) { refuse(device); }
 int cuda_device_count() noexcept { return 0; }
 bool cuda_is_emulated() noexcept { return false; }
 

@@ -1,16 +1,19 @@
 #include "boxcar/runtime/memory/pool.h"
 
+#include <fmt/format.h>
 #include <sys/mman.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <mutex>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "boxcar/runtime/base/error.h"
 #include "boxcar/runtime/device/backend.h"
+#include "boxcar/runtime/device/device_memory.h"
 #include "boxcar/runtime/memory/segments.h"
 
 namespace boxcar {
@@ -49,6 +52,17 @@ struct Held {
   Device device;
   std::vector<std::byte*> blocks;
 };
+
+// Of a GPU, which other programs may use as well.
+std::string free_text(Device device) {
+  if (!device.is_cuda()) return "";
+  try {
+    const DeviceMemory memory = device_memory(device);
+    return fmt::format(", {} of the card's {} MiB free", memory.free >> 20, memory.total >> 20);
+  } catch (const DeviceError&) {
+    return "";
+  }
+}
 
 // Memory that is only backed where it is touched, more than the machine has if need be.
 void* reserve_addresses(std::size_t bytes) {
@@ -142,8 +156,8 @@ void* MemoryPool::take(std::size_t bytes) {
   MemoryStats& stats = state_->stats;
   void* data = state_->take(block);
   if (!data) {
-    fail<OutOfMemory>("out of memory on {}: {} MiB wanted, {} MiB in use; use a smaller batch or imgsz",
-                      state_->device.name(), bytes >> 20, stats.live_bytes >> 20);
+    fail<OutOfMemory>("out of memory on {}: {} MiB wanted, {} MiB in use{}; use a smaller batch or imgsz",
+                      state_->device.name(), bytes >> 20, stats.live_bytes >> 20, free_text(state_->device));
   }
   stats.live_bytes += block;
   stats.high_water_bytes = std::max(stats.high_water_bytes, stats.live_bytes);

@@ -3,11 +3,17 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "boxcar/runtime/profile/range.h"
+
 namespace boxcar {
+
+class Stream;
 
 /// The least that a call has to move and to compute: each operand read or written once a pass.
 struct OpCost {
@@ -25,10 +31,16 @@ struct OpCost {
 /// What a scope is about: a stage of the run, or one op within it.
 enum class ScopeKind { kStage, kOp };
 
-/// Collects the scopes of one thread. Times are of the host's clock, so whoever measures work of a GPU waits for it
-/// within the scope, as ops with a profiler do.
+/// Collects the scopes of one thread.
 class Profiler {
  public:
+  /// Times are of the host's clock.
+  Profiler();
+  /// For a GPU's stream, times are the GPU's: a scope begins when the work issued before it is done, and ends when its
+  /// own is. The host waits for nothing; what it does beside the GPU takes no time. Else as above.
+  explicit Profiler(Stream& stream);
+  ~Profiler();
+
   /// Sums over all scopes of one kind and name.
   struct Row {
     std::string name;
@@ -42,6 +54,8 @@ class Profiler {
   void begin(ScopeKind kind, const char* name, OpCost cost = {0, 0, 0});
   void end();
 
+  /// Waits for times that the GPU has not told yet. What follows is of the scopes that ended before.
+  void collect();
   /// Longest self time first. The self times add up to seconds().
   std::vector<Row> rows() const;
   /// Within outermost scopes.
@@ -64,16 +78,26 @@ class Profiler {
     std::int64_t begin_ns, ns;
   };
 
+  struct Marks;
+
+  /// At `row`'s begin, or with null where the innermost scope ends.
+  void mark(Row* row, OpCost cost);
+  void apply(Row* row, OpCost cost, std::int64_t ns);
+  void take_in(bool wait);
+
+  std::unique_ptr<Marks> marks_;                           // on a GPU
   std::map<std::pair<ScopeKind, std::string>, Row> rows_;  // addresses stay
   std::vector<Open> open_;
   std::vector<Event> events_;
   double seconds_ = 0;
 };
 
-/// Measures until the end of its block; nothing without a profiler.
+/// Measures until the end of its block; nothing without a profiler. Stages, and ops that are measured, are ranges for
+/// other tools, too.
 class ProfileScope {
  public:
   ProfileScope(Profiler* profiler, ScopeKind kind, const char* name, OpCost cost = {0, 0, 0}) : profiler_(profiler) {
+    if (profiler_ || kind == ScopeKind::kStage) range_.emplace(name);
     if (profiler_) profiler_->begin(kind, name, cost);
   }
   ~ProfileScope() {
@@ -84,6 +108,7 @@ class ProfileScope {
 
  private:
   Profiler* profiler_;
+  std::optional<TraceRange> range_;
 };
 
 }  // namespace boxcar

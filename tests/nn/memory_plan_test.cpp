@@ -79,6 +79,43 @@ TEST(MemoryPlan, IsWhatAStepTakes) {
   EXPECT_GT(planned, 40);
 }
 
+TEST(MemoryPlan, StepsCanBeAskedAgain) {
+  const ModelSpec spec = yolo11("n");
+  DrySteps steps(spec, 128, DType::kF32);
+  const std::size_t two = memory_plan(steps, 2).total(), five = memory_plan(steps, 5).total();
+  EXPECT_GT(five, two);
+  EXPECT_NEAR(static_cast<double>(memory_plan(steps, 2).total()), static_cast<double>(two), 1e5);
+  const std::size_t apart = memory_plan(spec, {.imgsz = 128, .batch = 5, .activations = DType::kF32}).total();
+  EXPECT_NEAR(static_cast<double>(five), static_cast<double>(apart), 1e5);
+}
+
+TEST(LargestBatch, IsTheLastThatFits) {
+  int calls = 0;
+  const auto line = [&](int images) {
+    ++calls;
+    return static_cast<std::size_t>(1000 + 10 * images);
+  };
+  EXPECT_EQ(largest_batch(line, 1009, 100), 0);
+  EXPECT_EQ(largest_batch(line, 1010, 100), 1);
+  EXPECT_EQ(largest_batch(line, 1369, 100), 36);
+  EXPECT_EQ(largest_batch(line, 1370, 100), 37);
+  EXPECT_EQ(largest_batch(line, 2000, 100), 100);
+  EXPECT_EQ(largest_batch(line, 1 << 30, 100), 100);
+  calls = 0;
+  EXPECT_EQ(largest_batch(line, 5000, 1024), 400);
+  EXPECT_LE(calls, 10);
+  // Far from a line.
+  const auto steps = [](int images) { return static_cast<std::size_t>(images < 30 ? images : 100000 * images); };
+  EXPECT_EQ(largest_batch(steps, 5000, 1024), 29);
+}
+
+TEST(LargestBatch, OfARealStep) {
+  DrySteps steps(yolo11("n"), 320, DType::kF32);
+  const auto bytes = [&](int images) { return memory_plan(steps, images).total(); };
+  const std::size_t room = bytes(11) + 1000;
+  EXPECT_EQ(largest_batch(bytes, room, 64), 11);
+}
+
 TEST(MemoryPlan, TableNamesEachPart) {
   const MemoryPlan plan{{{"weights", 3 << 20}, {"batches", 1 << 19}}};
   EXPECT_EQ(memory_table(plan, "a.yaml", {.imgsz = 320, .batch = 8}),

@@ -2,12 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <memory_resource>
 #include <vector>
 
 #include "boxcar/runtime/base/error.h"
 #include "boxcar/runtime/memory/segments.h"
 #include "boxcar/runtime/tensor/tensor.h"
+#include "support/backends.h"
 
 namespace boxcar {
 namespace {
@@ -75,6 +77,19 @@ TEST(MemoryPool, ServesAnyMixOfSizesThatFitsFromWhatItKept) {
   EXPECT_EQ(pool->stats().live_bytes, 24 * kMegabyte);
   const auto c = MemoryPool::allocate(pool, 3 * kMegabyte);
   EXPECT_EQ(pool->stats().system_allocations, 2u);
+}
+
+// Also where a block of another size was, and on a GPU.
+TEST(MemoryPool, AlignsTheSmallestBlocksToo) {
+  for (const Device device : test::devices()) {
+    const auto pool = std::make_shared<MemoryPool>(device);
+    std::vector<std::shared_ptr<void>> blocks;
+    for (const std::size_t bytes : {1, 0, 3, 255, 256, 257, 1000, 4, 70000, 1}) {
+      blocks.push_back(MemoryPool::allocate(pool, bytes));
+      if (bytes == 255) blocks.erase(blocks.begin(), blocks.begin() + 2);
+      EXPECT_EQ(reinterpret_cast<std::uintptr_t>(blocks.back().get()) % 256, 0u) << bytes << " on " << device.name();
+    }
+  }
 }
 
 TEST(MemoryPool, GivesBackWhatIsNotInUse) {

@@ -4,6 +4,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "boxcar/runtime/device/event.h"
+#include "boxcar/runtime/tensor/tensor.h"
+#include "support/backends.h"
+
 namespace boxcar {
 namespace {
 
@@ -63,6 +67,44 @@ TEST(Profiler, TraceHoldsEveryScopeWithTimesFromZero) {
   EXPECT_EQ(events.back().at("name"), "step");  // scopes are kept as they end
   EXPECT_EQ(events.back().at("cat"), "stage");
 }
+
+class DeviceProfiler : public test::BackendTest {};
+
+// On a GPU the host is told afterwards; what is told adds up all the same.
+TEST_P(DeviceProfiler, TimesOfTheDeviceAddUp) {
+  constexpr int kBytes = 8 << 20;
+  const Tensor memory = Tensor::empty(stream(), {1, 1, 1, kBytes}, DType::kU8);
+  StreamEvent first(device(), {.timed = true}), last(device(), {.timed = true});
+  Profiler profiler(stream());
+  first.record(stream());
+  {
+    const ProfileScope step(&profiler, ScopeKind::kStage, "step");
+    for (int i = 0; i < 3; ++i) {
+      const ProfileScope outer(&profiler, ScopeKind::kOp, "outer", {kBytes, 0});
+      stream().fill(memory.as<char>(), i, kBytes);
+      const ProfileScope inner(&profiler, ScopeKind::kOp, "inner", {4 * kBytes, 0});
+      for (int k = 0; k < 4; ++k) stream().fill(memory.as<char>(), i, kBytes);
+    }
+  }
+  last.record(stream());
+  profiler.collect();
+  const auto rows = profiler.rows();
+  ASSERT_EQ(rows.size(), 3u);
+  double sum = 0;
+  for (const Profiler::Row& r : rows) {
+    EXPECT_GE(r.self_seconds, 0.0) << r.name;
+    sum += r.self_seconds;
+  }
+  EXPECT_NEAR(sum, profiler.seconds(), 1e-9);
+  EXPECT_EQ(row(rows, "inner").calls, 3);
+  EXPECT_EQ(row(rows, "outer").cost.bytes, 3 * kBytes);
+  EXPECT_GT(row(rows, "inner").self_seconds, 0.0);
+  EXPECT_LE(profiler.seconds(), 1e-3 * last.milliseconds_since(first) + 1e-5);
+  const auto trace = nlohmann::json::parse(profiler.chrome_trace());
+  EXPECT_EQ(trace.at("traceEvents").size(), 7u);
+}
+
+INSTANTIATE_ON_BACKENDS(DeviceProfiler);
 
 TEST(Profiler, WithoutOneAScopeDoesNothing) { const ProfileScope scope(nullptr, ScopeKind::kOp, "op"); }
 

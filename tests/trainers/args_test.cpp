@@ -111,6 +111,15 @@ TEST(Args, SayWhatIsWrongInOneSentence) {
                "argument 'seed' must be an integer of at least 0, not 99999999999");
   EXPECT_ERROR(ArgumentError, from("copy_paste_mode=cut"),
                "argument 'copy_paste_mode' must be flip or mixup, not 'cut'");
+  for (const char* batch : {"0", "-2", "1.5", "-0.5", "many", "True"}) {
+    const std::string shown = batch == std::string("many") ? "'many'" : batch;
+    EXPECT_ERROR(ArgumentError, from(std::string("batch=") + batch),
+                 "argument 'batch' must be a number of images, -1 (as many as fit) or a share of the memory such as "
+                 "0.7, not " +
+                     shown);
+  }
+  EXPECT_ERROR(ArgumentError, from("mode=val batch=-1"),
+               "argument 'batch' must be a number of images in mode=val; -1 is for training");
   EXPECT_ERROR(ArgumentError, from("imgsz=0"),
                "argument 'imgsz' must be an integer or [height, width] from 1 to 32768, not 0");
 }
@@ -122,11 +131,9 @@ TEST(Args, RefuseWhatIsNotSupportedYetByName) {
   EXPECT_ERROR(ArgumentError, from("pose=3"), "argument 'pose' has no meaning for detection; leave it at pose=12.0");
   EXPECT_ERROR(ArgumentError, from("mode=export"),
                "argument 'mode' does not support 'export' yet; use train, val or predict");
-  EXPECT_ERROR(ArgumentError, from("batch=-1"),
-               "argument 'batch' does not support -1 yet; give the number of images, for example batch=16");
-  for (const char* words : {"batch=0.6", "cache=disk", "task=segment", "augment", "nms=False", "int8",
-                            "data=\"['a.yaml']\"", "source=0", "source=rtsp://x", "format=onnx", "embed=[1]", "compile",
-                            "show", "vid_stride=2", "mode=track", "mode=benchmark"}) {
+  for (const char* words : {"cache=disk", "task=segment", "augment", "nms=False", "int8", "data=\"['a.yaml']\"",
+                            "source=0", "source=rtsp://x", "format=onnx", "embed=[1]", "compile", "show",
+                            "vid_stride=2", "mode=track", "mode=benchmark"}) {
     EXPECT_THROW(from(words), ArgumentError) << words;
   }
   EXPECT_NO_THROW(from("pose=12 nms=True augment=False vid_stride=1"));
@@ -137,7 +144,13 @@ TEST(Args, KeepSpecialFormsAsDocumented) {
   EXPECT_EQ(from("optimizer=musgd").optimizer, "MuSGD");
   EXPECT_EQ(from("amp=BF16").amp, Setting("bf16"));
   EXPECT_EQ(from("epochs=1e2").epochs, 100);
-  EXPECT_EQ(from("batch=8.0").batch, 8);
+  EXPECT_EQ(from("batch=8.0").batch.images, 8);
+  EXPECT_EQ(from("batch=-1").batch, (BatchSize{0, 0}));
+  EXPECT_EQ(from("batch=-1").batch.memory_share(), 0.6);
+  EXPECT_EQ(from("batch=0.7").batch, (BatchSize{0, 0.7}));
+  for (const char* batch : {"-1", "0.7", "8"}) {
+    EXPECT_EQ(from(std::string("batch=") + batch).get("batch"), parse_setting(batch));
+  }
   EXPECT_TRUE(from("cache=ram").cache_in_ram());
   EXPECT_TRUE(from("cache").cache_in_ram());
   EXPECT_FALSE(from("cache=False").cache_in_ram());
@@ -215,7 +228,7 @@ TEST(Args, PutTheCfgFileBetweenDefaultsAndOverrides) {
                                         "epochs: 7\nbatch: 4  # small\nclasses: [0, 1]\nname: '3'\nrect: yes\n");
   const Args args = Args::from({{"batch", 2}, {"cfg", file.string()}});
   EXPECT_EQ(args.epochs, 7);
-  EXPECT_EQ(args.batch, 2);
+  EXPECT_EQ(args.batch.images, 2);
   EXPECT_EQ(args.name, "3");
   EXPECT_TRUE(args.rect);
   EXPECT_EQ(args.cfg, file.string());

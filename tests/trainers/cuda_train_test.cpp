@@ -1,4 +1,5 @@
 // Whole runs on a CUDA device, emulated or real, beside the same runs on the CPU.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -163,6 +164,16 @@ TEST_F(CudaRun, TakesNoMemoryInARecordedStep) {
   });
   trainer.train();
   EXPECT_GE(replayed, 2);
+}
+
+TEST_F(CudaRun, TrainsOnBatchesWithoutBoxes) {
+  for (int i = 0; i < 4; ++i)
+    folder_.write(fmt::format("tinyds/labels/train/train{}.txt", i), i == 3 ? "0 .5 .5 .2 .2\n" : "");
+  Overrides o = overrides("cuda", 1);
+  o.set("batch", 1).set("mosaic", 0.0).set("model", folder_.write("net.yaml", test::kTinyNetwork).string());
+  const Losses losses = train(o, "background");
+  ASSERT_EQ(losses.size(), 4u);
+  for (const double loss : losses.back()) EXPECT_TRUE(std::isfinite(loss));
 }
 
 TEST_F(CudaRun, ResumesToTheBit) {

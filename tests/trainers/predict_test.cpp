@@ -283,7 +283,7 @@ TEST_F(Predict, HooksAndCallbacksSeeAndChangeResults) {
   Overrides o = overrides();
   o.set("batch", 2);
   yolo.add_callback(events::on_predict_postprocess_end, [](BasePredictor& p) {
-    EXPECT_EQ(p.args().batch, 2);
+    EXPECT_EQ(p.args().batch.images, 2);
     EXPECT_EQ(p.results().size(), 2u);
     for (Results& r : p.results()) r.boxes.pop_back();
   });

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <regex>
 
+#include "boxcar/runtime/device/backend.h"
 #include "boxcar/runtime/files/atomic_file.h"
 #include "boxcar/trainers/detect/detection_trainer.h"
 #include "boxcar/trainers/engine/profile_report.h"
@@ -67,6 +68,35 @@ TEST_F(ProfileRun, TrainingLeavesTableAndTrace) {
   }
   const auto trace = nlohmann::json::parse(text_of(trainer.save_dir() / "profile.json"));
   EXPECT_GT(trace.at("traceEvents").size(), 500u);
+}
+
+// On a GPU, emulated or real: times are the device's, and the host does not wait for each op.
+TEST_F(ProfileRun, TrainingOnCudaIsTimedByTheDevice) {
+  if (cuda_device_count() == 0) GTEST_SKIP() << "there is no CUDA device";
+  DetectionTrainer trainer(overrides()
+                               .set("model", (folder_.write("net.yaml", test::kTinyNetwork)).string())
+                               .set("profile", true)
+                               .set("device", "0"));
+  trainer.train();
+  EXPECT_EQ(trainer.train_step().graphs(), 0);
+  const std::string table = text_of(trainer.save_dir() / "profile.txt");
+  EXPECT_NE(table.find("times are those of cuda:0; steps were launched op by op, not as graphs"), std::string::npos)
+      << table;
+  for (const char* name : {"images", "batch", "model", "loss", "gradients", "optimizer", "validation", "conv_forward",
+                           "conv_backward_weight", "norm_act_backward", "detection_loss"}) {
+    EXPECT_NE(table.find(std::string("\n") + name + " "), std::string::npos) << name << " is missing in\n" << table;
+  }
+  const auto trace = nlohmann::json::parse(text_of(trainer.save_dir() / "profile.json"));
+  double epoch = 0, stages = 0;
+  for (const auto& event : trace.at("traceEvents")) {
+    EXPECT_GE(event.at("dur").get<double>(), 0.0) << event;
+    if (event.at("name") == "epoch") epoch = event.at("dur");
+    for (const char* name : {"model", "loss", "gradients", "optimizer"}) {
+      if (event.at("name") == name) stages += event.at("dur").get<double>();
+    }
+  }
+  EXPECT_GT(stages, 0.0);
+  EXPECT_LE(stages, epoch * 1.001);
 }
 
 TEST_F(ProfileRun, ChangesNoNumber) {

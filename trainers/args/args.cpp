@@ -58,6 +58,10 @@ Overrides config_overrides(const Overrides& overrides) {
 /// What depends on more than one argument.
 void finish(Args& args, const Log& log) {
   if (args.name == "model" && args.model) args.name = std::filesystem::path(*args.model).stem().string();
+  if (args.mode != "train" && args.batch.is_automatic()) {
+    fail<ArgumentError>("argument 'batch' must be a number of images in mode={}; {} is for training", args.mode,
+                        args.get("batch").to_text());
+  }
   if (args.mode != "predict" && args.imgsz.height != args.imgsz.width) {
     log.warning("mode={} uses square images; imgsz={} is reduced to {}", args.mode, args.get("imgsz").to_text(),
                 args.imgsz.side());

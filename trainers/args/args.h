@@ -23,6 +23,17 @@ struct ImageSize {
   bool operator==(const ImageSize&) const = default;
 };
 
+/// Value of batch: a number of images, or as many as a share of the device's free memory has room for.
+struct BatchSize {
+  int images = 0;    // at least 1; 0: to be chosen
+  double share = 0;  // in (0,1) where a share was asked for; 0 for batch=-1
+
+  bool is_automatic() const { return images == 0; }
+  /// Of the device's free memory, for a batch to be chosen.
+  double memory_share() const { return share > 0 ? share : 0.6; }
+  bool operator==(const BatchSize&) const = default;
+};
+
 /// One field an argument, in the order and with the names of cfg/default.yaml, which also says what each one means.
 /// An argument that may be null is optional; one that takes several kinds of value is a Setting (see the accessors
 /// below). What a field may hold: table.cpp. No name clashes with C++, so none carries an underscore.
@@ -31,7 +42,8 @@ struct Args {
   std::optional<std::string> model, data;
   int epochs;
   std::optional<double> time;
-  int patience, batch;
+  int patience;
+  BatchSize batch;  // a number of images once training has begun
   ImageSize imgsz;
   bool save;
   int save_period;

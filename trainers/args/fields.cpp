@@ -67,6 +67,10 @@ void read(std::string& field, const ArgumentRow& row, const Setting& value) {
   field = value.as_text();
 }
 void read(ImageSize& field, const ArgumentRow& row, const Setting& value) { field = read_size(row, value); }
+void read(BatchSize& field, const ArgumentRow&, const Setting& value) {
+  const std::int64_t images = value.whole().value_or(0);  // tidy_batch() has checked it
+  field = images > 0 ? BatchSize{static_cast<int>(images), 0} : BatchSize{0, value.is_number() ? *value.real() : 0};
+}
 void read(Setting& field, const ArgumentRow&, const Setting& value) { field = value; }
 template <class T>
 void read(std::optional<T>& field, const ArgumentRow& row, const Setting& value) {
@@ -79,6 +83,10 @@ void read(std::optional<T>& field, const ArgumentRow& row, const Setting& value)
 Setting setting_of(const ImageSize& size) {
   if (size.height == size.width) return size.height;
   return Setting::List{size.height, size.width};
+}
+Setting setting_of(const BatchSize& batch) {
+  if (!batch.is_automatic()) return batch.images;
+  return batch.share > 0 ? Setting(batch.share) : Setting(-1);
 }
 template <class T>
 Setting setting_of(const T& v) {

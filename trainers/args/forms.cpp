@@ -89,10 +89,11 @@ Setting tidy_data(std::string_view name, const Setting& value) {
 
 Setting tidy_batch(std::string_view name, const Setting& value) {
   const auto v = value.real();
-  if (v && (*v == -1 || (*v > 0 && *v < 1)))
-    refuse_for_now(name, value, "give the number of images, for example batch=16");
+  if (v && *v > 0 && *v < 1) return value;
   const auto n = value.whole();
-  if (!n || *n < 1 || *n > std::numeric_limits<int>::max()) refuse(name, "an integer of at least 1", value);
+  if (!n || *n == 0 || *n < -1 || *n > std::numeric_limits<int>::max()) {
+    refuse(name, "a number of images, -1 (as many as fit) or a share of the memory such as 0.7", value);
+  }
   return *n;
 }
 

@@ -12,7 +12,7 @@ namespace boxcar {
 using ArgumentField =
     std::variant<bool Args::*, int Args::*, double Args::*, std::string Args::*, std::optional<bool> Args::*,
                  std::optional<int> Args::*, std::optional<double> Args::*, std::optional<std::string> Args::*,
-                 ImageSize Args::*, Setting Args::*>;
+                 ImageSize Args::*, BatchSize Args::*, Setting Args::*>;
 
 /// What a value must be beyond its type.
 struct ArgumentRule {

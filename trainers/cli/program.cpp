@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <new>
 
 #include "boxcar/kernels/common/instruction_set.h"
 #include "boxcar/runtime/base/error.h"
@@ -59,6 +60,13 @@ int Program::run(int argc, char** argv) {
   } catch (const ArgumentError& error) {
     std::fprintf(stderr, "boxcar: %s\n", error.what());
     return kUsage;
+  } catch (const std::bad_alloc&) {
+    std::fputs(
+        "boxcar: out of memory: the system has no more for this program; use a smaller batch or imgsz, fewer workers, "
+        "or "
+        "cache=False\n",
+        stderr);
+    return kFailed;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "boxcar: %s\n", error.what());
     return kFailed;

@@ -109,7 +109,7 @@ std::vector<BasePredictor::Named> BasePredictor::read_batch(const std::vector<st
                                                             std::size_t& i, std::size_t& unreadable) {
   const ProfileScope stage(input_->model.stream().profiler(), ScopeKind::kStage, "images");
   std::vector<Named> images;
-  for (; i < files.size() && static_cast<int>(images.size()) < args().batch; ++i) {
+  for (; i < files.size() && static_cast<int>(images.size()) < args().batch.images; ++i) {
     try {
       images.push_back({{files[i], std::make_shared<const Image>(decode_image(files[i]))},
                         fmt::format("image {}/{} {}", i + 1, files.size(), files[i].string())});
@@ -273,7 +273,7 @@ void BasePredictor::finish() {
         "Speed: {:.1f}ms preprocess, {:.1f}ms inference, {:.1f}ms postprocess per image at shape "
         "({}, 3, {}, {})",
         sum_.preprocess / n, sum_.inference / n, sum_.postprocess / n,
-        std::min<std::int64_t>(std::max(args().batch, 1), seen_), batch_height_, batch_width_);
+        std::min<std::int64_t>(std::max(args().batch.images, 1), seen_), batch_height_, batch_width_);
   }
   if (args().save_txt && !save_dir().empty()) {
     const auto labels = save_dir() / "labels";

@@ -38,6 +38,12 @@ TrainResult BaseTrainer::train() {
   try {
     setup();
     run_epochs();
+  } catch (const OutOfMemory& error) {
+    const std::string text = explained(error);
+    if (labels_picture_.valid()) labels_picture_.wait();
+    if (finished_epochs_ == 0) remove_unused_folder();
+    run_callbacks(events::teardown, *this, log_);
+    throw OutOfMemory(text);
   } catch (...) {
     run_callbacks(events::teardown, *this, log_);
     throw;
@@ -49,8 +55,13 @@ TrainResult BaseTrainer::train() {
 void BaseTrainer::announce_start() {
   run_callbacks(events::on_train_start, *this, log_);
   log_.info("{} train and {} val images at imgsz={}, {} loader workers, {} threads, {} on {}", train_loader_->size(),
-            val_loader_->size(), args_.imgsz.side(), loader_options(args_.batch, Mode::train).workers,
+            val_loader_->size(), args_.imgsz.side(), loader_options(args_.batch.images, Mode::train).workers,
             stream_->threads(), name_of(activations_), numerics());
+  if (monitor_) {
+    if (const std::string version = monitor_->driver_version(); !version.empty()) {
+      log_.info("{}: NVIDIA driver {}", stream_->device().name(), version);
+    }
+  }
   log_.info("logging results to {}", save_dir_.string());
   log_.info("starting training for {} epochs", epochs_);
 }
@@ -94,9 +105,11 @@ bool BaseTrainer::run_epoch() {
     if (!batch) break;
     train_one_batch(*batch, std::int64_t{epoch_} * train_loader_->batches() + i);
   }
+  const GpuReading gpu = monitor_ ? monitor_->read() : GpuReading{};  // while it works
   losses_->means(Wait::yes);
   if (bar_) bar_->finish(seconds_now());
   bar_.reset();
+  if (const std::string text = gpu.text(); !text.empty()) log_.info("{}: {}", stream_->device().name(), text);
   step_->forget_graphs();  // what ends an epoch may change the network or its loss
   criterion_->on_epoch_end(epoch_, epochs_);
   log_rates();
@@ -157,11 +170,10 @@ void BaseTrainer::train_one_batch(const HostBatch& host, std::int64_t number) {
 
 void BaseTrainer::multi_scale(Batch& batch, int number) const {
   if (args_.multi_scale <= 0) return;
-  constexpr int kStride = 32;
   Random random = multi_scale_random(static_cast<std::uint64_t>(args_.seed), epoch_, number);
-  const int size = draw_multi_scale_size(args_.imgsz.side(), args_.multi_scale, kStride, random);
+  const int size = draw_multi_scale_size(args_.imgsz.side(), args_.multi_scale, kMultiScaleStride, random);
   const Shape shape = batch.images.shape();
-  const ResizedSize wanted = multi_scale_shape({shape.h, shape.w}, size, kStride);
+  const ResizedSize wanted = multi_scale_shape({shape.h, shape.w}, size, kMultiScaleStride);
   if (wanted.height == shape.h && wanted.width == shape.w) return;
   const Tensor resized = Tensor::empty(*stream_, {shape.n, wanted.height, wanted.width, shape.c});
   kernels::rescale_bilinear(*stream_, {batch.images, resized});
@@ -192,7 +204,9 @@ void BaseTrainer::optimizer_step() {
 
 void BaseTrainer::draw_progress(const HostBatch& host) {
   if (!bar_) return;
-  bar_->describe(train_row({epoch_ + 1, epochs_, 0.0, losses(), static_cast<int>(host.boxes.size()), host.shape.w}));
+  const double gpu_gigabytes = stream_->device().is_cuda() ? static_cast<double>(reserved_memory()) * 1e-9 : 0.0;
+  bar_->describe(
+      train_row({epoch_ + 1, epochs_, gpu_gigabytes, losses(), static_cast<int>(host.boxes.size()), host.shape.w}));
   bar_->update(host.number + 1, seconds_now(), images_done_, train_loader_->stats().wait_seconds - waited_before_);
 }
 

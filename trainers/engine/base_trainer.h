@@ -18,6 +18,7 @@
 #include "boxcar/nn/optim/ema.h"
 #include "boxcar/nn/optim/optimizer.h"
 #include "boxcar/nn/optim/schedule.h"
+#include "boxcar/runtime/device/gpu_monitor.h"
 #include "boxcar/trainers/args/args.h"
 #include "boxcar/trainers/callbacks/has_callbacks.h"
 #include "boxcar/trainers/checkpoint/checkpoint.h"
@@ -34,6 +35,8 @@
 
 namespace boxcar {
 
+class DrySteps;
+
 /// The constructor only checks arguments; train() makes the run folder, reads the data and does the rest, on the
 /// calling thread, once per object. Exceptions of any hook or callback pass `teardown` and leave train() as they are.
 class BaseTrainer : public HasCallbacks {
@@ -48,10 +51,15 @@ class BaseTrainer : public HasCallbacks {
   // ---- hooks, in the order in which train() calls them
   /// Reads and checks the data set's YAML.
   virtual DataConfig get_dataset();
-  /// The network; `weights` is null for a fresh start.
+  /// The network; `weights` is null for a fresh start. Called once more where memory is planned (on a GPU, and for a
+  /// batch that is to be chosen), for a network that is dropped again.
   virtual std::unique_ptr<Model> get_model(const ModelSpec& spec, const Weights* weights) = 0;
   /// Copies names and loss settings onto the model.
   virtual void set_model_attributes();
+  /// The size of a batch where the argument leaves it open (batch=-1, batch=0.7); `images`: of the training set. The
+  /// default plans steps (memory_plan.h): on a GPU the largest batch that takes no more than the share of its free
+  /// memory, at most 1024 and all images; on the CPU 16, or fewer where these do not fit.
+  virtual int auto_batch(int images);
   /// `images`: folders and list files of the split.
   virtual std::unique_ptr<Dataset> build_dataset(const std::vector<std::filesystem::path>& images, Mode mode,
                                                  int batch);
@@ -91,7 +99,7 @@ class BaseTrainer : public HasCallbacks {
   int epoch() const { return epoch_; }
   int epochs() const { return epochs_; }
   int start_epoch() const { return start_epoch_; }
-  int batch_size() const { return args_.batch; }
+  int batch_size() const { return args_.batch.images; }
   int accumulate() const { return accumulate_; }
   /// Running means of the loss items over the epoch, in the order of loss_names(). On a GPU without the last batches,
   /// whose numbers have not arrived; Wait::yes waits for them.
@@ -125,6 +133,8 @@ class BaseTrainer : public HasCallbacks {
   virtual ModelSource find_model();
 
  private:
+  static constexpr int kMultiScaleStride = 32;
+
   // setup.cpp
   void setup();
   void prepare_run();
@@ -133,12 +143,28 @@ class BaseTrainer : public HasCallbacks {
   void setup_resume();
   void setup_model();
   void setup_freeze();
+  void freeze(nn::Module& model, const nn::ParamArena& arena) const;
   void setup_data();
   void setup_optimizer();
   void setup_schedule();
   void setup_loss();
   void check_last_batch() const;
   AugmentOptions augment_options() const;
+  // memory.cpp
+  void choose_batch();
+  /// Throws OutOfMemory if a step will not fit on the GPU.
+  void check_memory();
+  /// The error with what a step takes, part by part, and what to do.
+  std::string explained(const OutOfMemory& error);
+  std::string remedy(int largest, int batch) const;
+  /// Steps of the run's network on a stream that computes nothing.
+  std::unique_ptr<DrySteps> dry_steps(nn::OptimizerType optimizer);
+  nn::OptimizerType planned_optimizer(int images) const;
+  /// Images of the largest batch.
+  int largest_step() const;
+  /// Bytes that the run's pools hold on the device; with those that are free.
+  std::size_t reserved_memory() const;
+  std::size_t usable_memory() const;
   DataLoaderOptions loader_options(int batch, Mode mode) const;
   // loop
   void run_epochs();
@@ -181,6 +207,7 @@ class BaseTrainer : public HasCallbacks {
 
   std::unique_ptr<Stream> stream_;
   std::unique_ptr<RunProfile> profile_;  // of the stream
+  std::unique_ptr<GpuMonitor> monitor_;  // null on the CPU, and where NVML is not there
   DType activations_ = DType::kF32;
   std::unique_ptr<Model> model_;
   std::unique_ptr<nn::ParamArena> arena_;
@@ -188,6 +215,7 @@ class BaseTrainer : public HasCallbacks {
   std::vector<BoxLabel> train_labels_;
   std::vector<std::int64_t> class_counts_;
   int most_labels_ = 0;
+  std::unique_ptr<Dataset> counted_;  // of training, for get_dataloader() to take
   std::unique_ptr<DataLoader> train_loader_, val_loader_;
   std::unique_ptr<BaseValidator> validator_;
   std::unique_ptr<nn::Optimizer> optimizer_;

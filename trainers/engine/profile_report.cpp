@@ -20,9 +20,9 @@ double share(double seconds, double all) { return all > 0 ? 100 * seconds / all 
 
 }  // namespace
 
-std::string profile_table(const Profiler& profiler, const kernels::MachinePeaks& peaks) {
-  std::string text = fmt::format("profile of {:.2f} s; peaks: copy {:.1f} GB/s, f32 matrix product {:.0f} GFLOP/s\n",
-                                 profiler.seconds(), peaks.copy_bytes_per_second * 1e-9, peaks.gemm_flops * 1e-9);
+std::string profile_table(const Profiler& profiler, const kernels::MachinePeaks& peaks, const std::string& note) {
+  std::string text = fmt::format("profile of {:.2f} s; peaks: copy {:.1f} GB/s, f32 matrix product {:.0f} GFLOP/s{}\n",
+                                 profiler.seconds(), peaks.copy_bytes_per_second * 1e-9, peaks.gemm_flops * 1e-9, note);
   const std::vector<Profiler::Row> rows = profiler.rows();
   text += fmt::format("{:<24}{:>9}{:>10}{:>8}{:>12}\n", "stage", "calls", "seconds", "share", "outside ops");
   for (const Profiler::Row& row : rows) {
@@ -44,7 +44,7 @@ std::string profile_table(const Profiler& profiler, const kernels::MachinePeaks&
 RunProfile::RunProfile(Stream& stream, bool on) : stream_(stream) {
   if (!on) return;
   peaks_ = kernels::measure_machine_peaks(stream);
-  profiler_ = std::make_unique<Profiler>();
+  profiler_ = std::make_unique<Profiler>(stream);
   stream.set_profiler(profiler_.get());
 }
 
@@ -52,7 +52,13 @@ RunProfile::~RunProfile() { stream_.set_profiler(nullptr); }
 
 void RunProfile::report(const std::filesystem::path& folder, const Log& log) const {
   if (!profiler_) return;
-  const std::string table = profile_table(*profiler_, peaks_);
+  profiler_->collect();
+  const Device device = stream_.device();
+  const std::string table = profile_table(
+      *profiler_, peaks_,
+      device.is_cuda()
+          ? fmt::format("\ntimes are those of {}; steps were launched op by op, not as graphs", device.name())
+          : "");
   log.info("{}", table);
   if (folder.empty()) return;
   write_file_atomically(folder / "profile.txt", table);

@@ -13,8 +13,8 @@ namespace boxcar {
 
 /// Stages: calls, seconds and share with all that lies inside them, and the share outside of inner stages and ops. Ops:
 /// calls, seconds and share without inner ops, GB/s and GFLOP/s with their fractions of the peaks. The stages' last
-/// column and the ops' shares add up to 100 %.
-std::string profile_table(const Profiler& profiler, const kernels::MachinePeaks& peaks);
+/// column and the ops' shares add up to 100 %. `note` ends the first line.
+std::string profile_table(const Profiler& profiler, const kernels::MachinePeaks& peaks, const std::string& note = {});
 
 /// Profiles a stream from its construction to its end.
 class RunProfile {

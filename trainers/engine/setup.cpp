@@ -6,6 +6,7 @@
 #include "boxcar/kernels/common/instruction_set.h"
 #include "boxcar/nn/criterion/class_weights.h"
 #include "boxcar/runtime/base/error.h"
+#include "boxcar/runtime/device/cuda_queries.h"
 #include "boxcar/runtime/files/atomic_file.h"
 #include "boxcar/runtime/files/embedded.h"
 #include "boxcar/trainers/args/arithmetic.h"
@@ -53,6 +54,7 @@ void BaseTrainer::prepare_run() {
   activations_ = activations_of(args_.amp, device.is_cuda() || kernels::cpu_has_bf16());
   const int threads = options_.threads > 0 ? options_.threads : args_.threads;
   stream_ = std::make_unique<Stream>(device, StreamOptions{threads});
+  if (device.is_cuda()) monitor_ = GpuMonitor::open(cuda_pci_bus_id(device));
   profile_ = std::make_unique<RunProfile>(*stream_, args_.profile);
   data_ = get_dataset();
   if (args_.single_cls) {
@@ -62,12 +64,14 @@ void BaseTrainer::prepare_run() {
   open_run_folder();
   run_callbacks(events::on_pretrain_routine_start, *this, log_);
   setup_model();
+  choose_batch();
   setup_data();
   setup_loss();
   setup_optimizer();
   validator_ = get_validator();
   if (args_.plots && start_epoch_ == 0) plot_training_labels();
   stopper_ = EarlyStopping(args_.patience);
+  check_memory();
   if (resume_) restore(*resume_);
   run_callbacks(events::on_pretrain_routine_end, *this, log_);
 }
@@ -191,25 +195,29 @@ void BaseTrainer::set_model_attributes() {
   if (detection) detection->set_names(data_.names);
 }
 
-void BaseTrainer::setup_freeze() {
+void BaseTrainer::freeze(nn::Module& model, const nn::ParamArena& arena) const {
   const std::vector<std::string> items = args_.frozen_layers();
   const auto frozen = [&](const std::string& name) {
     return std::any_of(items.begin(), items.end(), [&](const std::string& item) {
       return (name + ".").find("model." + item + ".") != std::string::npos;
     });
   };
-  bool any_trains = false;
-  for (const auto& entry : arena_->entries()) {
+  for (const auto& entry : arena.entries()) {
     nn::Parameter& p = *entry.parameter;
-    if (p.kind != nn::StateKind::kParameter) continue;
-    p.trainable = !nn::always_frozen(entry.name) && !frozen(entry.name);
-    any_trains |= p.trainable;
+    if (p.kind == nn::StateKind::kParameter) p.trainable = !nn::always_frozen(entry.name) && !frozen(entry.name);
   }
-  if (!any_trains)
-    fail<ArgumentError>("freeze={} leaves nothing to train; freeze fewer layers", args_.freeze.to_text());
-  model_->for_each_module([&](const std::string& path, nn::Module& module) {
+  model.for_each_module([&](const std::string& path, nn::Module& module) {
     if (auto* conv = dynamic_cast<nn::ConvBnAct*>(&module); conv && frozen(path)) conv->freeze_statistics(true);
   });
+}
+
+void BaseTrainer::setup_freeze() {
+  freeze(*model_, *arena_);
+  const bool any_trains = std::ranges::any_of(arena_->entries(), [](const nn::ParamArena::Entry& entry) {
+    return entry.parameter->kind == nn::StateKind::kParameter && entry.parameter->trainable;
+  });
+  if (!any_trains)
+    fail<ArgumentError>("freeze={} leaves nothing to train; freeze fewer layers", args_.freeze.to_text());
 }
 
 std::unique_ptr<Dataset> BaseTrainer::build_dataset(const std::vector<std::filesystem::path>& images, Mode mode, int) {
@@ -271,7 +279,8 @@ DataLoaderOptions BaseTrainer::loader_options(int batch, Mode mode) const {
 
 std::unique_ptr<DataLoader> BaseTrainer::get_dataloader(const std::vector<std::filesystem::path>& images, int batch,
                                                         Mode mode) {
-  std::shared_ptr<const Dataset> dataset = build_dataset(images, mode, batch);
+  std::shared_ptr<const Dataset> dataset =
+      mode == Mode::train && counted_ ? std::move(counted_) : build_dataset(images, mode, batch);
   if (!dataset || dataset->size() == 0)
     fail<DataError>("the data set has no images to {}", mode == Mode::train ? "train on" : "validate on");
   for (std::size_t i = 0; i < dataset->size(); ++i) {
@@ -285,15 +294,15 @@ std::unique_ptr<DataLoader> BaseTrainer::get_dataloader(const std::vector<std::f
 
 void BaseTrainer::setup_data() {
   epochs_ = args_.epochs;
-  train_loader_ = get_dataloader(data_.train, args_.batch, Mode::train);
+  train_loader_ = get_dataloader(data_.train, args_.batch.images, Mode::train);
   const auto& split = args_.split == "test" ? data_.test : (args_.split == "train" ? data_.train : data_.val);
-  val_loader_ = get_dataloader(split, 2 * args_.batch, Mode::val);
+  val_loader_ = get_dataloader(split, 2 * args_.batch.images, Mode::val);
   check_last_batch();
 }
 
 void BaseTrainer::check_last_batch() const {
   const auto images = static_cast<int>(train_loader_->size());
-  const int batch = std::min(args_.batch, images), left = images % batch;
+  const int batch = std::min(args_.batch.images, images), left = images % batch;
   if ((left == 1 || batch == 1) && args_.imgsz.side() < 64) {
     fail<ArgumentError>(
         "imgsz={} gives one-pixel feature maps, and the last batch holds one image, which batch norm "
@@ -328,7 +337,7 @@ std::unique_ptr<nn::Optimizer> BaseTrainer::build_optimizer() {
   if (type == nn::OptimizerType::kAuto) {
     const auto images = static_cast<std::int64_t>(train_loader_->size());
     const nn::AutoOptimizer chosen =
-        nn::choose_optimizer(nn::auto_iterations(images, args_.batch, args_.nbs, epochs_), data_.nc);
+        nn::choose_optimizer(nn::auto_iterations(images, args_.batch.images, args_.nbs, epochs_), data_.nc);
     type = chosen.type;
     momentum = chosen.momentum;
     args_.optimizer = std::string(nn::name_of(type));
@@ -338,7 +347,7 @@ std::unique_ptr<nn::Optimizer> BaseTrainer::build_optimizer() {
               momentum);
   }
   nn::OptimizerSettings settings{type, args_.lr0, momentum,
-                                 nn::scaled_weight_decay(args_.weight_decay, args_.batch, args_.nbs), ""};
+                                 nn::scaled_weight_decay(args_.weight_decay, args_.batch.images, args_.nbs), ""};
   model_->for_each_module([&](const std::string& path, nn::Module& module) {
     if (dynamic_cast<nn::Detect*>(&module)) settings.head = path + ".";
   });
@@ -362,7 +371,7 @@ void BaseTrainer::setup_optimizer() {
 void BaseTrainer::setup_schedule() {
   schedule_.emplace(nn::ScheduleOptions{.epochs = epochs_,
                                         .batches_per_epoch = train_loader_->batches(),
-                                        .batch = args_.batch,
+                                        .batch = args_.batch.images,
                                         .nbs = args_.nbs,
                                         .lrf = args_.lrf,
                                         .cosine = args_.cos_lr,
@@ -371,7 +380,7 @@ void BaseTrainer::setup_schedule() {
                                         .warmup_momentum = args_.warmup_momentum,
                                         .momentum = args_.momentum,
                                         .cap_accumulation = !args_.time.has_value()});
-  accumulate_ = nn::nominal_accumulation(args_.batch, args_.nbs);
+  accumulate_ = nn::nominal_accumulation(args_.batch.images, args_.nbs);
   if (!args_.time) accumulate_ = std::min(accumulate_, epochs_ * train_loader_->batches());
 }
 

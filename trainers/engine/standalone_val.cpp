@@ -54,7 +54,7 @@ StandaloneResult validate_model(BaseValidator& validator, LoadedModel& model, Ar
   DataLoaderOptions loader_options;
   loader_options.training = false;
   loader_options.imgsz = args.imgsz.side();
-  loader_options.batch = args.batch;
+  loader_options.batch = args.batch.images;
   loader_options.rect = args.rect;
   loader_options.stride = model.stride();
   loader_options.workers = std::min(args.workers, available_threads());

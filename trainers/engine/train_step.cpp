@@ -27,6 +27,7 @@ TrainStep::TrainStep(const Parts& parts)
 bool TrainStep::may_record() const { return parts_.graphs && !parts_.stream.profiler(); }
 
 TrainStep::DeviceLoss TrainStep::run(const Batch& batch) {
+  const TraceRange range("step");
   if (may_record()) {
     try {
       return run_recorded(batch);
