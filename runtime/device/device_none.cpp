@@ -19,5 +19,6 @@ void* cuda_allocate_host(Device device, std::size_t) { refuse(device); }
 void cuda_free_host(void*) noexcept {}
 int cuda_device_count() noexcept { return 0; }
 bool cuda_is_emulated() noexcept { return false; }
+CudaReport cuda_report() noexcept { return {}; }
 
 }  // namespace boxcar
