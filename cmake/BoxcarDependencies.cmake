@@ -22,6 +22,7 @@ pkg_check_modules(hwy REQUIRED IMPORTED_TARGET libhwy)
 find_path(BOXCAR_STB_INCLUDE_DIR stb/stb_image.h REQUIRED)
 if(BOXCAR_CUDA STREQUAL "ON")
   find_package(CUDAToolkit REQUIRED)
+  include(VendorLibraries)
 elseif(BOXCAR_CUDA STREQUAL "EMULATE")
   # Only the toolkit's plain headers (vector types, bf16); nothing of it is linked.
   find_path(BOXCAR_CUDA_INCLUDE_DIR cuda_bf16.h

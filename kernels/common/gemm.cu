@@ -65,6 +65,4 @@ void gemm_batched(Stream& stream, const BatchedGemmArgs& args) {
   });
 }
 
-void gemm(Stream& stream, const GemmArgs& args) { gemm_batched(stream, {.first = args, .a = {}, .b = {}, .c = {}}); }
-
 }  // namespace boxcar::kernels::cuda

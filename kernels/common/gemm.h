@@ -1,4 +1,5 @@
-// General matrix products: on the CPU on the vendor's library, on CUDA on kernels of ours.
+// General matrix products on the vendor's library; on CUDA, where it is not there or has no algorithm, on a kernel of
+// ours.
 #pragma once
 
 #include "boxcar/kernels/common/op_cost.h"

@@ -1,7 +1,7 @@
 // Two-dimensional convolution (cross-correlation, as in every deep-learning library).
 //
-// Dense and grouped convolutions take packed tensors and run on the vendor's library on the CPU
-// (oneDNN), on kernels of ours on CUDA; depthwise ones are ours and read any pixel stride.
+// Dense and grouped convolutions take packed tensors and run on the vendor's library on the CPU (oneDNN), on plans of
+// the vendor's libraries or kernels of ours on CUDA (conv_plans.h); depthwise ones are ours and read any pixel stride.
 #pragma once
 
 #include <memory>
@@ -56,7 +56,7 @@ struct ConvForwardArgs {
   BatchStatistics statistics = {};   // where those of y go, as it is stored, if they are wanted
 };
 /// Throws ShapeError, or DeviceError where the library has no such convolution for this CPU (bf16 below AVX-512).
-/// Statistics come from the convolution's kernel on CUDA, and from batch_statistics() on the CPU.
+/// Statistics come from our own kernel on CUDA, and from batch_statistics() on the CPU and after a library's plan.
 void conv_forward(Stream& stream, const ConvForwardArgs& args);
 /// Launches are those of a vendor's library, one a convolution; the plain kernels of the tree take more where a data
 /// gradient has a stride or a weight gradient is summed in parts.

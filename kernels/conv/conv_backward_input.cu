@@ -89,7 +89,7 @@ void backward_input_phase(Stream& stream, const ConvBackwardInputArgs& args, con
 
 }  // namespace
 
-void conv_backward_input(Stream& stream, const ConvBackwardInputArgs& args) {
+void own_conv_backward_input(Stream& stream, const ConvBackwardInputArgs& args) {
   const ConvOptions& o = args.options;
   const Tensor w = weights_as_f32(stream, args.w);
   with_device_type("conv_backward_input", args.dy.dtype, [&]<class T>(T) {

@@ -83,17 +83,6 @@ __global__ void __launch_bounds__(kTileThreads)
                       [&](int channel, BiasSum sum) { dbias[channel] = add ? dbias[channel] + sum.value : sum.value; });
 }
 
-void backward_bias(Stream& stream, const ConvBackwardWeightArgs& args) {
-  const std::int64_t rows = args.dy.pixels();
-  with_device_type("conv_backward_weight", args.dy.dtype, [&]<class T>(T) {
-    with_vector_width<T>(args.dy.vector_width(), [&]<int kWidth>(std::integral_constant<int, kWidth>) {
-      const ChannelSumsPlan plan(stream, rows, args.dy.c, kWidth, sizeof(BiasSum));
-      launch("conv_backward_bias", conv_backward_bias_kernel<T, kWidth>, plan.grid(), stream, rows_of<const T>(args.dy),
-             rows, args.dy.c, plan.chunks(), args.dbias, args.mode == GradMode::kAdd);
-    });
-  });
-}
-
 // Into how many parts the pixels go, so that there are blocks for a whole device.
 int parts_of(std::int64_t pixels, std::int64_t tiles) {
   constexpr std::int64_t kBlocks = 512, kFewestPixels = 256;
@@ -123,6 +112,17 @@ void backward_weight(Stream& stream, const ConvBackwardWeightArgs& args, const P
 
 }  // namespace
 
+void backward_bias(Stream& stream, const ConvBackwardWeightArgs& args) {
+  const std::int64_t rows = args.dy.pixels();
+  with_device_type("conv_backward_weight", args.dy.dtype, [&]<class T>(T) {
+    with_vector_width<T>(args.dy.vector_width(), [&]<int kWidth>(std::integral_constant<int, kWidth>) {
+      const ChannelSumsPlan plan(stream, rows, args.dy.c, kWidth, sizeof(BiasSum));
+      launch("conv_backward_bias", conv_backward_bias_kernel<T, kWidth>, plan.grid(), stream, rows_of<const T>(args.dy),
+             rows, args.dy.c, plan.chunks(), args.dbias, args.mode == GradMode::kAdd);
+    });
+  });
+}
+
 void sum_parts(Stream& stream, const float* partial, int parts, const TensorView& dw, GradMode mode) {
   // Many parts come with few elements: one thread for each of these would wait for part after part.
   constexpr int kManyParts = 32;
@@ -130,8 +130,7 @@ void sum_parts(Stream& stream, const float* partial, int parts, const TensorView
                      : launch_sum_parts<8>(stream, partial, parts, dw, mode);
 }
 
-void conv_backward_weight(Stream& stream, const ConvBackwardWeightArgs& args) {
-  if (args.dbias) backward_bias(stream, args);
+void own_conv_backward_weight(Stream& stream, const ConvBackwardWeightArgs& args) {
   if (is_stem(args.x.c, args.options)) return stem_backward_weight(stream, args);
   const int groups = args.options.groups;
   const PatchShape shape = patches_of_input(args.x, args.dy, args.options);

@@ -62,7 +62,7 @@ Tensor weights_as_f32(Stream& stream, const TensorView& w) {
   return wide;
 }
 
-void conv_forward(Stream& stream, const ConvForwardArgs& args) {
+void own_conv_forward(Stream& stream, const ConvForwardArgs& args) {
   if (is_stem(args.x.c, args.options)) return stem_forward(stream, args);
   const Tensor w = weights_as_f32(stream, args.w);
   const int groups = args.options.groups, in = args.x.c / groups, out = args.y.c / groups;

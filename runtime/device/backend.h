@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "boxcar/runtime/device/device.h"
 
@@ -84,6 +86,14 @@ void* cuda_allocate_host(Device device, std::size_t bytes);
 void cuda_free_host(void* data) noexcept;
 /// Number of CUDA devices; 0 without a driver. Never throws.
 int cuda_device_count() noexcept;
+/// What `boxcar checks` says of CUDA. Versions as CUDA counts them, 13000 for 13.0.
+struct CudaReport {
+  int toolkit = 0;                   // that the program was built with; 0: without CUDA, or emulated
+  int driver = 0;                    // the newest CUDA that the driver knows; 0: no driver
+  std::vector<std::string> cards{};  // "NVIDIA H100 80GB HBM3, 79.1 GiB, compute capability 9.0"
+};
+/// Never throws: what cannot be asked for is left out.
+CudaReport cuda_report() noexcept;
 /// Whether CUDA code runs on the CPU here (BOXCAR_CUDA=EMULATE).
 bool cuda_is_emulated() noexcept;
 

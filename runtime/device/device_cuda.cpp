@@ -1,4 +1,6 @@
 // CUDA's part of the device interface on the CUDA runtime (BOXCAR_CUDA=ON).
+#include <fmt/format.h>
+
 #include <cstdlib>
 #include <string_view>
 #include <utility>
@@ -253,6 +255,20 @@ int cuda_device_count() noexcept {
   if (cudaGetDeviceCount(&count) == cudaSuccess) return count;
   cudaGetLastError();
   return 0;
+}
+
+CudaReport cuda_report() noexcept try {
+  CudaReport report{.toolkit = CUDART_VERSION};
+  if (cudaDriverGetVersion(&report.driver) != cudaSuccess) report.driver = 0;
+  for (int i = 0; i < cuda_device_count(); ++i) {
+    cudaDeviceProp card;
+    BOXCAR_CHECK_CUDA(cudaGetDeviceProperties(&card, i));
+    report.cards.push_back(fmt::format("{}, {:.1f} GiB, compute capability {}.{}", card.name,
+                                       static_cast<double>(card.totalGlobalMem) / (1 << 30), card.major, card.minor));
+  }
+  return report;
+} catch (const std::exception&) {
+  return {.toolkit = CUDART_VERSION};
 }
 
 }  // namespace boxcar

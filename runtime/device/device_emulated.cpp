@@ -177,5 +177,6 @@ void cuda_free_host(void* data) noexcept { Driver::instance().free_later(data); 
 
 int cuda_device_count() noexcept { return kDevices; }
 bool cuda_is_emulated() noexcept { return true; }
+CudaReport cuda_report() noexcept { return {}; }
 
 }  // namespace boxcar

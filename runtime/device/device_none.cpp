@@ -22,5 +22,6 @@ DeviceMemory cuda_memory(Device device) { refuse(device); }
 std::string cuda_pci_bus_id(Device device) { refuse(device); }
 int cuda_device_count() noexcept { return 0; }
 bool cuda_is_emulated() noexcept { return false; }
+CudaReport cuda_report() noexcept { return {}; }
 
 }  // namespace boxcar

@@ -99,10 +99,12 @@ std::shared_ptr<MemoryPool> Stream::exchange_pool(std::shared_ptr<MemoryPool> po
 
 void Stream::begin_capture() {
   backend_->begin_capture();
+  capturing_ = true;
   pool_->hold();
 }
 
 Graph Stream::end_capture() {
+  capturing_ = false;
   std::shared_ptr<void> memory = pool_->release_hold();
   return Graph(backend_->end_capture(), std::move(memory));
 }

@@ -62,6 +62,7 @@ class Stream {
   /// before, as it cannot get more from the system.
   void begin_capture();
   Graph end_capture();
+  bool capturing() const { return capturing_; }
 
   /// Who times the ops of this stream, or null; the caller keeps it alive until it is taken away again.
   Profiler* profiler() const { return profiler_; }
@@ -82,6 +83,7 @@ class Stream {
   Device device_;
   int threads_;
   bool dry_run_;
+  bool capturing_ = false;
   Profiler* profiler_ = nullptr;
   std::shared_ptr<MemoryPool> pool_;
   std::unique_ptr<StreamBackend> backend_;

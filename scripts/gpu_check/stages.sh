@@ -85,7 +85,7 @@ stage_build() {
     options=(-G Ninja -DCMAKE_BUILD_TYPE=Release "-DBOXCAR_CUDA=$cuda" "-DBOXCAR_CUDA_ARCHITECTURES=$arch"
              -DBOXCAR_WERROR=OFF "-DBOXCAR_SHARED=$shared" "${cmake_arguments[@]}")
     item configure "$limit" cmake -S "$root" -B "$folder" "${options[@]}" || return
-    item build "$limit" cmake --build "$folder" --target boxcar gpu_bench runtime_test kernels_test nn_test \
+    item build "$limit" cmake --build "$folder" --target boxcar gpu_bench gpu_plans runtime_test kernels_test nn_test \
       trainers_test trainers_slow_test || return
   fi
   needs boxcar kernels_test || return
@@ -97,7 +97,8 @@ stage_build() {
 
 stage_kernels() {
   needs kernels_test || return
-  suites kernels_test "$(filter_for_cuda)" "$hang" env BOXCAR_SYNC=1
+  # Our own kernels; libraries compute convolutions and matrix products in stage 5.
+  suites kernels_test "$(filter_for_cuda)" "$hang" env BOXCAR_SYNC=1 BOXCAR_VENDOR=off
   count_suites "a suite of tests is a process"
 }
 
@@ -114,7 +115,7 @@ sanitizer() {
     return
   fi
   # Without the pool each tensor is an allocation of its own, and memcheck sees its end.
-  suites kernels_test "$(filter_for_cuda)" $((3 * hang)) env BOXCAR_POOL=off "${run[@]}"
+  suites kernels_test "$(filter_for_cuda)" $((3 * hang)) env BOXCAR_POOL=off BOXCAR_VENDOR=off "${run[@]}"
   count_suites "$tool"
 }
 stage_memcheck() { sanitizer memcheck; }
@@ -131,7 +132,25 @@ stage_together() {
   count_suites "on the CPU, too; a missing event or a buffer reused too early shows here and not in stage 3"
 }
 
-stage_plans() { unavailable "this build has no vendor library for convolutions on a GPU: kernels of the tree run"; }
+stage_plans() {
+  local quick=() scale type scales="n m" has
+  needs gpu_plans boxcar || return
+  has=$("$(program boxcar)" checks 2>/dev/null | grep -E '^(cuDNN|cuBLASLt): [0-9]' | paste -sd, | sed 's/,/, /')
+  if [ $rehearse = yes ]; then
+    quick=(quick) scales=n
+  elif [ -z "$has" ]; then
+    unavailable "this build has no vendor library for convolutions on a GPU: kernels of the tree run"
+    return
+  fi
+  mkdir -p "$stage_dir/plans"
+  for scale in $scales; do
+    for type in f32 bf16; do
+      item "gpu_plans-$scale-$type" "$limit" "$(program gpu_plans)" "$stage_dir/plans" "yolo11$scale" $type "${quick[@]}"
+    done
+  done
+  cp "$stage_dir"/plans/*.tsv "$stage_dir"  # what they had, if they were stopped
+  note "${has:+$has; }each plan is in stages/6/plans/offers_*.txt"
+}
 
 stage_steps() {
   needs nn_test || return

@@ -11,6 +11,7 @@
 #include "boxcar/runtime/files/atomic_file.h"
 #include "boxcar/trainers/detect/detection_trainer.h"
 #include "boxcar/trainers/facade/yolo.h"
+#include "support/fake_convolutions.h"
 #include "support/files.h"
 #include "support/folder.h"
 #include "support/process.h"
@@ -189,6 +190,58 @@ TEST_F(CudaRun, ResumesToTheBit) {
   DetectionTrainer trainer({{"resume", (fs::path(runs()) / "cut" / "weights" / "last.pt").string()}});
   trainer.train();
   EXPECT_TRUE(weights("cut") == weights("whole"));
+}
+
+// An engine without plans, which takes note of what it is asked.
+std::shared_ptr<test::FakeEngine::Counts> add_engine(BaseTrainer& trainer, const std::string& library) {
+  const auto counts = std::make_shared<test::FakeEngine::Counts>();
+  trainer.add_callback(events::on_pretrain_routine_start, [=](BaseTrainer& t) {
+    kernels::conv_plans(t.stream())
+        .add_engine(std::make_unique<test::FakeEngine>(
+            library, [](const kernels::ConvProblem&) { return std::vector<test::FakePlan>(); }, counts));
+  });
+  return counts;
+}
+
+TEST_F(CudaRun, ItsFolderHoldsThePlansOfItsConvolutionsForResume) {
+  Overrides o = overrides("cuda", 3);
+  {
+    DetectionTrainer trainer(o.set("name", "plans"));
+    add_engine(trainer, "libfake 1");
+    trainer.add_callback(events::on_train_epoch_start, [](BaseTrainer& t) {
+      if (t.epoch() == 1) throw std::runtime_error("the power went");
+    });
+    EXPECT_THROW(trainer.train(), std::runtime_error);
+  }
+  const fs::path folder = fs::path(runs()) / "plans";
+  const std::string text = test::read_plainly(folder / "convolution_plans.txt");
+  EXPECT_TRUE(text.starts_with("# convolution plans: ")) << text;
+  EXPECT_NE(text.find("libfake 1; "), std::string::npos) << text;
+  EXPECT_NE(text.find("\nforward 2x64x64x3->8 k3 s2 p1 d1 g1 f32>f32 statistics\town\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("\nbackward_weight 2x64x64x3->8 k3 s2 p1 d1 g1 f32>f32\town\n"), std::string::npos) << text;
+
+  std::vector<std::string> warnings;
+  DetectionTrainer trainer({{"resume", (folder / "weights" / "last.pt").string()}},
+                           {.log = [&](LogLevel level, std::string_view line) {
+                             if (level == LogLevel::kWarning) warnings.emplace_back(line);
+                           }});
+  add_engine(trainer, "libfake 2");
+  trainer.train();
+  ASSERT_EQ(warnings.size(), 1u);
+  EXPECT_NE(warnings[0].find("convolution_plans.txt: the plans were chosen for "), std::string::npos) << warnings[0];
+  EXPECT_NE(warnings[0].find("the numbers will differ in their last bits"), std::string::npos) << warnings[0];
+  EXPECT_NE(test::read_plainly(folder / "convolution_plans.txt").find("libfake 2; "), std::string::npos);
+}
+
+TEST_F(CudaRun, TimesPlansUnlessItIsToBeDeterministic) {
+  for (const bool deterministic : {true, false}) {
+    Overrides o = overrides("cuda", 1);
+    DetectionTrainer trainer(o.set("deterministic", deterministic));
+    const auto counts = add_engine(trainer, "libfake 1");
+    trainer.train();
+    EXPECT_GT(counts->offers, 0);
+    EXPECT_EQ(counts->thorough > 0, !deterministic);
+  }
 }
 
 // A criterion that looks at its numbers cannot be recorded: the run says so once and goes on without graphs.

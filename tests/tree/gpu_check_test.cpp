@@ -69,7 +69,7 @@ TEST_F(GpuCheck, ReportsFailuresNamesTheKernelThatHangsAndGoesOn) {
   const test::Finished finished = run({"--build", false_build(), "--stage", "2,3,6", "--hang", "2"});
   EXPECT_EQ(finished.status, 1) << finished.output;
   EXPECT_EQ(stage("2").at("status"), "passed") << finished.output;
-  EXPECT_EQ(stage("6").at("status"), "unavailable");
+  EXPECT_EQ(stage("6").at("status"), "blocked") << "there is no gpu_plans";
   const Json kernels = stage("3");
   EXPECT_EQ(kernels.at("status"), "failed");
   EXPECT_EQ(kernels.at("note"), "1 of 4 passed; a suite of tests is a process");
@@ -138,10 +138,15 @@ TEST_F(GpuCheck, RefusesWhatItDoesNotKnow) {
 
 #if BOXCAR_EMULATE_CUDA
 TEST_F(GpuCheck, RunsTheProgramsOfABuild) {
-  const test::Finished finished = run({"--build", BOXCAR_BUILD_DIR, "--stage", "2,3,10"});
+  const test::Finished finished = run({"--build", BOXCAR_BUILD_DIR, "--stage", "2,3,6,10"});
   EXPECT_EQ(finished.status, 0) << finished.output;
   const std::filesystem::path items = folder_ / "out/stages/3/items";
   EXPECT_EQ(text_of(items / "kernels_test.Backends.Upsample.kernel").rfind("upsample", 0), 0U);
+  for (const char* name : {"plans_yolo11n_f32", "plans_yolo11n_bf16"}) {
+    const Json plans = stage("6").at("tables").at(name);
+    EXPECT_GT(plans.size(), 100u);
+    for (const Json& row : plans) EXPECT_GT(row.at("own us"), 0.0) << row;
+  }
   const Json tables = stage("10").at("tables");
   EXPECT_GT(tables.at("peaks")[0].at("GB/s"), 0.0);
   EXPECT_GT(tables.at("kernels").size(), 50u);

@@ -1,13 +1,17 @@
 #include "boxcar/trainers/cli/commands.h"
 
 #include <fmt/format.h>
+#include <sys/utsname.h>
 #include <unistd.h>
+
+#include <fstream>
 
 #include "boxcar/data/convert/coco.h"
 #include "boxcar/data/convert/shapes.h"
 #include "boxcar/data/convert/voc.h"
 #include "boxcar/data/dataset/check.h"
 #include "boxcar/kernels/common/instruction_set.h"
+#include "boxcar/kernels/vendor/libraries.h"
 #include "boxcar/nn/model/memory_plan.h"
 #include "boxcar/nn/model/model_info.h"
 #include "boxcar/nn/model/step_traffic.h"
@@ -117,17 +121,61 @@ void shapes(const Values& values, const Log& log) {
            report.objects, report.names.size(), (target / "data.yaml").string());
 }
 
+// The value of the first line of a file that begins with `key` and holds `mark` after it; empty without one.
+std::string value_in(const char* file, std::string_view key, char mark) {
+  std::ifstream in(file);
+  for (std::string line; std::getline(in, line);) {
+    const std::size_t at = line.find(mark);
+    if (!line.starts_with(key) || at == std::string::npos) continue;
+    const std::size_t begin = line.find_first_not_of(" \t\"", at + 1);
+    if (begin == std::string::npos) return {};
+    return line.substr(begin, line.find_last_not_of(" \t\"") - begin + 1);
+  }
+  return {};
+}
+
+std::string system_name() {
+  utsname kernel{};
+  const bool known = uname(&kernel) == 0;
+  const std::string name = value_in("/etc/os-release", "PRETTY_NAME", '=');
+  return fmt::format("{}{}", name.empty() ? "" : name + ", ",
+                     known ? fmt::format("{} {} {}", kernel.sysname, kernel.release, kernel.machine) : "unknown");
+}
+
+std::string processor_name() {
+  const std::string name = value_in("/proc/cpuinfo", "model name", ':');
+  return name.empty() ? "of unknown name" : name;
+}
+
+std::string cuda_version(int version) { return fmt::format("{}.{}", version / 1000, version % 1000 / 10); }
+
+std::string cuda_text(const CudaReport& report) {
+  if (cuda_is_emulated()) {
+    return fmt::format("CUDA: emulated on the CPU\nGPU: {} emulated; device=0 uses the first (a preview)\n",
+                       cuda_device_count());
+  }
+  if (report.toolkit == 0) return "CUDA: not in this program\nGPU: none used; everything runs on the CPU\n";
+  std::string text =
+      fmt::format("CUDA: {} in this program, {}\n", cuda_version(report.toolkit),
+                  report.driver > 0 ? "the driver knows " + cuda_version(report.driver) : "there is no NVIDIA driver");
+  for (std::size_t i = 0; i < report.cards.size(); ++i) text += fmt::format("GPU {}: {}\n", i, report.cards[i]);
+  if (report.cards.empty()) text += "GPU: none found; everything runs on the CPU\n";
+  return text;
+}
+
 }  // namespace
 
 std::string checks_text() {
   const double pages = static_cast<double>(sysconf(_SC_PHYS_PAGES)), page = static_cast<double>(sysconf(_SC_PAGESIZE));
-  const int gpus = cuda_device_count();
-  return fmt::format("boxcar {}\nCPU: {} threads, {}, {} arithmetic\nmemory: {:.1f} GiB\nGPU: {}\n", version_text(),
-                     available_threads(), kernels::cpu_instruction_set(),
-                     kernels::cpu_has_bf16() ? "f32 and bf16" : "f32", pages * page / (1 << 30),
-                     gpus > 0 ? fmt::format("{} {}; device=0 uses the first (a preview)", gpus,
-                                            cuda_is_emulated() ? "emulated" : "found")
-                              : "none found; everything runs on the CPU");
+  std::string text =
+      fmt::format("boxcar {}\nOS: {}\nCPU: {}, {} threads, {}, {} arithmetic\nmemory: {:.1f} GiB\n", version_text(),
+                  system_name(), processor_name(), available_threads(), kernels::cpu_instruction_set(),
+                  kernels::cpu_has_bf16() ? "f32 and bf16" : "f32", pages * page / (1 << 30));
+  text += cuda_text(cuda_report());
+  for (const kernels::LibraryVersion& library : kernels::library_versions()) {
+    text += fmt::format("{}: {}\n", library.name, library.version.empty() ? "not in this program" : library.version);
+  }
+  return text;
 }
 
 std::string info_text(const Values& values) {

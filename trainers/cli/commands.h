@@ -9,7 +9,8 @@
 
 namespace boxcar {
 
-/// `boxcar checks`: a line each for the program, CPU and arithmetic, memory, GPU.
+/// `boxcar checks`: a line each for the program, system, CPU and arithmetic, memory, CUDA and driver, cards, and the
+/// versions of libraries as they are loaded. Needs no GPU.
 std::string checks_text();
 /// `boxcar info model=...`: the table of layers, parameters and GFLOPs; with traffic=True what a training step moves.
 std::string info_text(const std::map<std::string, Setting>& values);

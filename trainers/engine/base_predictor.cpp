@@ -16,6 +16,7 @@
 #include "boxcar/runtime/base/error.h"
 #include "boxcar/trainers/args/arithmetic.h"
 #include "boxcar/trainers/engine/batches.h"
+#include "boxcar/trainers/engine/convolution_plans.h"
 #include "boxcar/trainers/metrics/scale_boxes.h"
 
 namespace boxcar {
@@ -95,6 +96,7 @@ ImageSize LoadedModel::fitting_size(const ImageSize& asked, const Log& log) cons
 
 void BasePredictor::start(const Input& input) {
   input_ = &input;
+  set_up_convolutions(input.model.stream(), input.args, input.log);
   activations_ =
       inference_type(input.args.quantize, input.model.stream().device().is_cuda() || kernels::cpu_has_bf16());
   size_ = input.model.fitting_size(input.args.imgsz, input.log);

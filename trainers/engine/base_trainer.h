@@ -25,6 +25,7 @@
 #include "boxcar/trainers/checkpoint/weights.h"
 #include "boxcar/trainers/engine/base_validator.h"
 #include "boxcar/trainers/engine/batch_upload.h"
+#include "boxcar/trainers/engine/convolution_plans.h"
 #include "boxcar/trainers/engine/early_stopping.h"
 #include "boxcar/trainers/engine/epoch_losses.h"
 #include "boxcar/trainers/engine/options.h"
@@ -203,6 +204,7 @@ class BaseTrainer : public HasCallbacks {
   std::filesystem::path save_dir_, weights_dir_, last_, best_;
   bool new_folder_ = false;  // nothing was in it before this run
   ResultsCsv csv_{{}};
+  ConvolutionPlansFile plans_;
   std::optional<Checkpoint> resume_;
 
   std::unique_ptr<Stream> stream_;

@@ -111,6 +111,7 @@ bool BaseTrainer::save_model() {
     const bool is_best = best_fitness_ == fitness_;
     if (is_best) write_weights(weights_dir_ / "best.safetensors", checkpoint.ema);
     write_weights(weights_dir_ / "last.safetensors", checkpoint.ema);
+    plans_.write(*stream_);
     const PickleValue content = std::move(checkpoint).to_pickle();
     if (is_best) write_torch_file(best_, content);
     if (args_.save_period > 0 && epoch_ % args_.save_period == 0) {

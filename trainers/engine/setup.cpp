@@ -55,6 +55,7 @@ void BaseTrainer::prepare_run() {
   const int threads = options_.threads > 0 ? options_.threads : args_.threads;
   stream_ = std::make_unique<Stream>(device, StreamOptions{threads});
   if (device.is_cuda()) monitor_ = GpuMonitor::open(cuda_pci_bus_id(device));
+  set_up_convolutions(*stream_, args_, log_);
   profile_ = std::make_unique<RunProfile>(*stream_, args_.profile);
   data_ = get_dataset();
   if (args_.single_cls) {
@@ -63,6 +64,7 @@ void BaseTrainer::prepare_run() {
   }
   open_run_folder();
   run_callbacks(events::on_pretrain_routine_start, *this, log_);
+  if (resume_) plans_.read(*stream_, log_);
   setup_model();
   choose_batch();
   setup_data();
@@ -130,6 +132,7 @@ void BaseTrainer::open_run_folder() {
   last_ = weights_dir_ / "last.pt";
   best_ = weights_dir_ / "best.pt";
   csv_ = ResultsCsv(save_dir_ / "results.csv");
+  plans_ = ConvolutionPlansFile(save_dir_);
   if (resume_) {
     remove_unfinished_files(save_dir_);
     csv_.keep_until(start_epoch_);

@@ -8,6 +8,7 @@
 #include "boxcar/runtime/base/error.h"
 #include "boxcar/trainers/args/arithmetic.h"
 #include "boxcar/trainers/args/run_folder.h"
+#include "boxcar/trainers/engine/convolution_plans.h"
 #include "boxcar/trainers/engine/profile_report.h"
 
 namespace boxcar {
@@ -34,6 +35,7 @@ StandaloneResult validate_model(BaseValidator& validator, LoadedModel& model, Ar
   const Log log(options.log);
   const DType activations = inference_type(args.quantize, model.stream().device().is_cuda() || kernels::cpu_has_bf16());
   args.imgsz = model.fitting_size(args.imgsz, log);
+  set_up_convolutions(model.stream(), args, log);
   DataConfig data = data_of(args, log);
   if (args.single_cls) data.names = {"item"};
   const int classes = model.model().head().nc();
