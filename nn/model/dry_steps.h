@@ -19,6 +19,7 @@ class DrySteps {
     int imgsz = 640;   // a multiple of 32
     DType activations = DType::kBF16;
     nn::OptimizerSettings optimizer{};
+    std::size_t kept_image_bytes = 0;  // of the data set's images that stay on the device
     /// Freezes what is not trained; may be empty.
     std::function<void(Model&, const nn::ParamArena&)> freeze{};
   };

@@ -47,7 +47,11 @@ std::size_t MemoryPlan::total() const {
 MemoryPlan memory_plan(const ModelSpec& spec, const MemoryPlanOptions& options) {
   nn::OptimizerSettings settings;
   settings.type = options.optimizer;
-  DrySteps steps(spec, options.imgsz, options.activations, settings);
+  DrySteps steps(std::make_unique<DetectionModel>(spec), {.channels = spec.channels,
+                                                          .imgsz = options.imgsz,
+                                                          .activations = options.activations,
+                                                          .optimizer = settings,
+                                                          .kept_image_bytes = options.kept_image_bytes});
   return memory_plan(steps, options.batch);
 }
 
@@ -69,6 +73,7 @@ MemoryPlan memory_plan(DrySteps& steps, int batch) {
            {"gradients of the weights", grads},
            {fmt::format("state of {}", nn::name_of(steps.setup().optimizer.type)), state},
            {"tables of the optimizer", before - std::min(before, known)},
+           {"images of the data set that stay", steps.setup().kept_image_bytes},
            {"batches on their way", pictures * (2 + sizeof(float))},
            {"activations and their gradients, at most",
             stats.high_water_bytes - before - pictures * size_of(steps.setup().activations)},

@@ -27,6 +27,7 @@ struct MemoryPlanOptions {
   int batch = 16;   // at least 1
   DType activations = DType::kBF16;
   nn::OptimizerType optimizer = nn::OptimizerType::kSgd;  // not kAuto
+  std::size_t kept_image_bytes = 0;                       // of the data set's images that stay on the device
 };
 
 /// Runs a step without computing it and watches the memory pool: what there is before the step by its kind, what the

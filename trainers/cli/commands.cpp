@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <limits>
 
 #include "boxcar/data/convert/coco.h"
 #include "boxcar/data/convert/shapes.h"
@@ -19,6 +20,7 @@
 #include "boxcar/runtime/device/backend.h"
 #include "boxcar/trainers/args/command_line.h"
 #include "boxcar/trainers/checkpoint/weights.h"
+#include "boxcar/trainers/engine/batch_upload.h"
 #include "boxcar/trainers/engine/builtin_files.h"
 #include "boxcar/trainers/facade/yolo.h"
 
@@ -197,6 +199,7 @@ std::string plan_text(const Values& values) {
     fail<ArgumentError>("optimizer=auto depends on the data set; name the optimizer, for example SGD");
   }
   if (values.contains("amp") && !values.at("amp").as_bool()) options.activations = DType::kF32;
+  options.kept_image_bytes = BatchUpload::kept_bytes(std::numeric_limits<std::size_t>::max(), options.imgsz);
   return memory_table(memory_plan(spec_of(values), options), text_of(values, "model"), options);
 }
 

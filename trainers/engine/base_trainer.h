@@ -160,6 +160,8 @@ class BaseTrainer : public HasCallbacks {
   std::string remedy(int largest, int batch) const;
   /// Steps of the run's network on a stream that computes nothing.
   std::unique_ptr<DrySteps> dry_steps(nn::OptimizerType optimizer);
+  bool renders_on_device() const;
+  std::size_t train_images() const;
   nn::OptimizerType planned_optimizer(int images) const;
   /// Images of the largest batch.
   int largest_step() const;

@@ -28,6 +28,12 @@ std::size_t table_bytes(const Batch& batch) {
   return sizeof(kPadding) * static_cast<std::size_t>(batch.targets.view().w);
 }
 
+std::size_t place_bytes(int side) {
+  const auto pixels = static_cast<std::size_t>(side);
+  return aligned(3 * pixels * pixels);
+}
+std::size_t places_for(std::size_t images, int side) { return std::min(images, kKeptBytes / place_bytes(side)); }
+
 void write_boxes(const HostBatch& host, std::size_t table, std::byte* to) {
   std::ranges::copy(std::as_bytes(std::span(host.boxes)), to);  // there may be none
   for (std::size_t at = host.boxes.size() * sizeof(kPadding); at < table; at += sizeof(kPadding)) {
@@ -36,6 +42,10 @@ void write_boxes(const HostBatch& host, std::size_t table, std::byte* to) {
 }
 
 }  // namespace
+
+std::size_t BatchUpload::kept_bytes(std::size_t data_set_images, int side) {
+  return places_for(data_set_images, side) * place_bytes(side);
+}
 
 BatchUpload::BatchUpload(Stream& stream, std::size_t data_set_images)
     : stream_(stream), data_set_images_(data_set_images) {
@@ -103,10 +113,9 @@ void BatchUpload::send_plans(Slot& slot, const HostBatch& host, const Batch& to)
 // Images that stay go behind those that do not.
 BatchUpload::Routes BatchUpload::route_images(const std::vector<PlannedImage>& images, Shape pictures, std::size_t at) {
   if (!kept_) {
-    const auto side = static_cast<std::size_t>(std::max(pictures.h, pictures.w));
-    const std::size_t bytes = aligned(3 * side * side);
+    const int side = std::max(pictures.h, pictures.w);
     stream_.synchronize();  // `copies_` writes to memory that earlier work may have used
-    kept_ = std::make_unique<DeviceImages>(stream_, bytes, std::min(data_set_images_, kKeptBytes / bytes));
+    kept_ = std::make_unique<DeviceImages>(stream_, place_bytes(side), places_for(data_set_images_, side));
   }
   kept_->begin_batch();
   Routes routes{std::vector<Route>(images.size()), at, at};

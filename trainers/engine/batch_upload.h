@@ -21,6 +21,8 @@ namespace boxcar {
 /// those a batch sends only what is new. On the CPU this is to_device().
 class BatchUpload {
  public:
+  /// How much memory images of a data set take that stay, at most side x side pixels each.
+  static std::size_t kept_bytes(std::size_t data_set_images, int side);
   /// data_set_images: how many there are to keep.
   BatchUpload(Stream& stream, std::size_t data_set_images);
   /// Valid until the next call. The host's batch is not needed afterwards.

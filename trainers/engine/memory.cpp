@@ -62,8 +62,14 @@ std::unique_ptr<DrySteps> BaseTrainer::dry_steps(nn::OptimizerType optimizer) {
   setup.imgsz = most_multi_scale_size(args_.imgsz.side(), args_.multi_scale, kMultiScaleStride);
   setup.activations = activations_;
   setup.optimizer.type = optimizer;
+  if (renders_on_device()) setup.kept_image_bytes = BatchUpload::kept_bytes(train_images(), args_.imgsz.side());
   setup.freeze = [this](Model& model, const nn::ParamArena& arena) { freeze(model, arena); };
   return std::make_unique<DrySteps>(get_model(source.spec, source.weights ? &*source.weights : nullptr), setup);
+}
+
+std::size_t BaseTrainer::train_images() const {
+  if (train_loader_) return train_loader_->size();
+  return counted_ ? counted_->size() : 0;
 }
 
 // optimizer=auto is settled by the number of batches, and that by the batch: the nominal one stands for it.

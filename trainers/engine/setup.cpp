@@ -263,6 +263,8 @@ AugmentOptions BaseTrainer::augment_options() const {
   return a;
 }
 
+bool BaseTrainer::renders_on_device() const { return args_.gpu_render && stream_->device().is_cuda(); }
+
 DataLoaderOptions BaseTrainer::loader_options(int batch, Mode mode) const {
   DataLoaderOptions o;
   o.training = mode == Mode::train;
@@ -275,7 +277,7 @@ DataLoaderOptions BaseTrainer::loader_options(int batch, Mode mode) const {
   o.workers = std::min(args_.workers, std::max(1, available_threads()));
   if (args_.workers == 0) o.workers = 0;
   if (mode == Mode::val) o.prefetch = 2;  // of twice as many images each
-  o.plans = mode == Mode::train && args_.gpu_render && stream_->device().is_cuda();
+  o.plans = mode == Mode::train && renders_on_device();
   o.cache = args_.cache_in_ram() ? ImageCache::kRam : ImageCache::kNone;
   return o;
 }
