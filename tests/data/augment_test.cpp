@@ -255,7 +255,9 @@ TEST(AugmentGolden, MultiScaleSizes) {
     std::set<int> seen;
     for (int i = 0; i < 20000; ++i) seen.insert(draw_multi_scale_size(640, std::stod(fraction), 32, random));
     EXPECT_EQ(std::vector<int>(seen.begin(), seen.end()), want.get<std::vector<int>>()) << fraction;
+    EXPECT_EQ(most_multi_scale_size(640, std::stod(fraction), 32), *seen.rbegin()) << fraction;
   }
+  EXPECT_EQ(most_multi_scale_size(640, 0, 32), 640);
   EXPECT_EQ(multi_scale_shape({32, 48}, 96, 32), (ResizedSize{64, 96}));
   EXPECT_EQ(multi_scale_shape({32, 48}, 48, 32), (ResizedSize{32, 48}));
   Random random(1);
