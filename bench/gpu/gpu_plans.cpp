@@ -43,7 +43,9 @@ std::vector<ConvProblem> problems_of(const std::string& network, int side, DType
   Stream stream(Device::cuda());
   kernels::conv_plans(stream).add_engine(std::make_unique<Listener>());
   const ModelSpec spec = load_model_spec(network, {}, [](std::string name) -> std::optional<std::string> {
-    return std::string(embedded_file("models/" + name));
+    const std::string file = "models/" + name;
+    if (!has_embedded_file(file)) return std::nullopt;
+    return std::string(embedded_file(file));
   });
   DetectionModel model(spec);
   model.prepare(stream);

@@ -133,18 +133,18 @@ stage_together() {
 }
 
 stage_plans() {
-  local quick=() scale type scales="n m" has
+  local quick=() scale type scales="n m" types="f32 bf16" has
   needs gpu_plans boxcar || return
   has=$("$(program boxcar)" checks 2>/dev/null | grep -E '^(cuDNN|cuBLASLt): [0-9]' | paste -sd, | sed 's/,/, /')
   if [ $rehearse = yes ]; then
-    quick=(quick) scales=n
+    quick=(quick) scales=n types=bf16
   elif [ -z "$has" ]; then
     unavailable "this build has no vendor library for convolutions on a GPU: kernels of the tree run"
     return
   fi
   mkdir -p "$stage_dir/plans"
   for scale in $scales; do
-    for type in f32 bf16; do
+    for type in $types; do
       item "gpu_plans-$scale-$type" "$limit" "$(program gpu_plans)" "$stage_dir/plans" "yolo11$scale" $type "${quick[@]}"
     done
   done

@@ -142,11 +142,9 @@ TEST_F(GpuCheck, RunsTheProgramsOfABuild) {
   EXPECT_EQ(finished.status, 0) << finished.output;
   const std::filesystem::path items = folder_ / "out/stages/3/items";
   EXPECT_EQ(text_of(items / "kernels_test.Backends.Upsample.kernel").rfind("upsample", 0), 0U);
-  for (const char* name : {"plans_yolo11n_f32", "plans_yolo11n_bf16"}) {
-    const Json plans = stage("6").at("tables").at(name);
-    EXPECT_GT(plans.size(), 100u);
-    for (const Json& row : plans) EXPECT_GT(row.at("own us"), 0.0) << row;
-  }
+  const Json plans = stage("6").at("tables").at("plans_yolo11n_bf16");
+  EXPECT_GT(plans.size(), 100u);
+  for (const Json& row : plans) EXPECT_GT(row.at("own us"), 0.0) << row;
   const Json tables = stage("10").at("tables");
   EXPECT_GT(tables.at("peaks")[0].at("GB/s"), 0.0);
   EXPECT_GT(tables.at("kernels").size(), 50u);
