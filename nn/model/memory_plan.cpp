@@ -56,12 +56,19 @@ MemoryPlan memory_plan(const ModelSpec& spec, const MemoryPlanOptions& options) 
 }
 
 MemoryPlan memory_plan(DrySteps& steps, int batch) {
-  MemoryPool& pool = *steps.stream().pool();
-  const std::size_t before = pool.stats().live_bytes;
-  pool.release_unused();
-  pool.reset_high_water();
-  steps.run(batch);
-  const MemoryStats stats = pool.stats();
+  const MemoryStats kept = steps.stream().pool()->stats();
+  const std::size_t before = kept.live_bytes;
+  // From a pool of its own: what other batches left behind would show in how well the blocks fit together.
+  const auto fresh = std::make_shared<MemoryPool>(steps.stream().device(), true);
+  const auto usual = steps.stream().exchange_pool(fresh);
+  try {
+    steps.run(batch);
+  } catch (...) {
+    steps.stream().exchange_pool(usual);
+    throw;
+  }
+  steps.stream().exchange_pool(usual);
+  const MemoryStats stats = fresh->stats();
   const std::size_t values = steps.arena().values().size_bytes(), grads = steps.arena().grads().size_bytes(),
                     state = state_bytes(steps.optimizer());
   const std::size_t known = 2 * values + grads + state;
@@ -76,7 +83,7 @@ MemoryPlan memory_plan(DrySteps& steps, int batch) {
            {"images of the data set that stay", steps.setup().kept_image_bytes},
            {"batches on their way", pictures * (2 + sizeof(float))},
            {"activations and their gradients, at most",
-            stats.high_water_bytes - before - pictures * size_of(steps.setup().activations)},
+            stats.high_water_bytes - pictures * size_of(steps.setup().activations)},
            {"room between them", stats.reserved_bytes - std::min(stats.reserved_bytes, stats.high_water_bytes)}}};
 }
 
