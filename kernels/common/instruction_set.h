@@ -10,7 +10,7 @@ namespace boxcar::kernels {
 /// results, together with the number of threads.
 std::string cpu_instruction_set();
 
-/// Whether that is bf16 arithmetic, twice as fast as f32: "avx512_bf16".
+/// Whether that is bf16 arithmetic, "avx512_bf16"; whether it is worth it says cpu_multiplies_bf16_faster().
 bool cpu_has_bf16();
 
 /// Keeps the vector kernels and oneDNN of this process to `name` (one of the names above) and what came before it.

@@ -135,7 +135,7 @@ TEST_F(CudaRun, Bfloat16StaysNearTheCpus) {
   if (!kernels::cpu_has_bf16()) GTEST_SKIP() << "this CPU has no bf16 instructions to compare with";
   const auto half = [&](const char* device) {
     Overrides o = overrides(device, 5);
-    return o.set("amp", true).set("optimizer", "SGD").set("lr0", 1e-4).set("warmup_bias_lr", 0.0);
+    return o.set("amp", "bf16").set("optimizer", "SGD").set("lr0", 1e-4).set("warmup_bias_lr", 0.0);
   };
   const Losses cpu = train(half("cpu"), "cpu");
   expect_close(train(half("cuda"), "bf16"), cpu, 2e-2, Relative::kLoss);

@@ -1,4 +1,5 @@
 #include "boxcar/trainers/cli/commands.h"
+#include "boxcar/trainers/args/arithmetic.h"
 
 #include <fmt/format.h>
 #include <sys/utsname.h>
@@ -165,14 +166,25 @@ std::string cuda_text(const CudaReport& report) {
   return text;
 }
 
+std::string_view arithmetic_text() {
+  switch (bf16_of(Device::cpu())) {
+    case Bf16::kFaster:
+      return "f32 and bf16";
+    case Bf16::kSlower:
+      return "f32 and (slower) bf16";
+    case Bf16::kNone:
+      break;
+  }
+  return "f32";
+}
+
 }  // namespace
 
 std::string checks_text() {
   const double pages = static_cast<double>(sysconf(_SC_PHYS_PAGES)), page = static_cast<double>(sysconf(_SC_PAGESIZE));
-  std::string text =
-      fmt::format("boxcar {}\nOS: {}\nCPU: {}, {} threads, {}, {} arithmetic\nmemory: {:.1f} GiB\n", version_text(),
-                  system_name(), processor_name(), available_threads(), kernels::cpu_instruction_set(),
-                  kernels::cpu_has_bf16() ? "f32 and bf16" : "f32", pages * page / (1 << 30));
+  std::string text = fmt::format("boxcar {}\nOS: {}\nCPU: {}, {} threads, {}, {} arithmetic\nmemory: {:.1f} GiB\n",
+                                 version_text(), system_name(), processor_name(), available_threads(),
+                                 kernels::cpu_instruction_set(), arithmetic_text(), pages * page / (1 << 30));
   text += cuda_text(cuda_report());
   for (const kernels::LibraryVersion& library : kernels::library_versions()) {
     text += fmt::format("{}: {}\n", library.name, library.version.empty() ? "not in this program" : library.version);

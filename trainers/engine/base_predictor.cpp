@@ -11,7 +11,6 @@
 #include "boxcar/data/augment/letterbox.h"
 #include "boxcar/data/image/decode.h"
 #include "boxcar/data/image/encode.h"
-#include "boxcar/kernels/common/instruction_set.h"
 #include "boxcar/kernels/nms/nms.h"
 #include "boxcar/runtime/base/error.h"
 #include "boxcar/trainers/args/arithmetic.h"
@@ -97,8 +96,7 @@ ImageSize LoadedModel::fitting_size(const ImageSize& asked, const Log& log) cons
 void BasePredictor::start(const Input& input) {
   input_ = &input;
   set_up_convolutions(input.model.stream(), input.args, input.log);
-  activations_ =
-      inference_type(input.args.quantize, input.model.stream().device().is_cuda() || kernels::cpu_has_bf16());
+  activations_ = inference_type(input.args.quantize, bf16_of(input.model.stream().device()));
   size_ = input.model.fitting_size(input.args.imgsz, input.log);
   seen_ = 0;
   sum_ = {};

@@ -3,7 +3,6 @@
 #include <cmath>
 
 #include "boxcar/data/dataset/yolo_dataset.h"
-#include "boxcar/kernels/common/instruction_set.h"
 #include "boxcar/nn/criterion/class_weights.h"
 #include "boxcar/runtime/base/error.h"
 #include "boxcar/runtime/device/cuda_queries.h"
@@ -51,7 +50,7 @@ void BaseTrainer::prepare_run() {
     fail<ArgumentError>("quantize={} is for val and predict; training's arithmetic is set by amp",
                         args_.quantize.to_text());
   }
-  activations_ = activations_of(args_.amp, device.is_cuda() || kernels::cpu_has_bf16());
+  activations_ = activations_of(args_.amp, bf16_of(device));
   const int threads = options_.threads > 0 ? options_.threads : args_.threads;
   stream_ = std::make_unique<Stream>(device, StreamOptions{threads});
   if (device.is_cuda()) monitor_ = GpuMonitor::open(cuda_pci_bus_id(device));

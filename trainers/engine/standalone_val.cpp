@@ -4,7 +4,6 @@
 
 #include "boxcar/data/dataset/data_config.h"
 #include "boxcar/data/dataset/yolo_dataset.h"
-#include "boxcar/kernels/common/instruction_set.h"
 #include "boxcar/runtime/base/error.h"
 #include "boxcar/trainers/args/arithmetic.h"
 #include "boxcar/trainers/args/run_folder.h"
@@ -33,7 +32,7 @@ const std::vector<std::filesystem::path>& split_of(const DataConfig& data, const
 
 StandaloneResult validate_model(BaseValidator& validator, LoadedModel& model, Args args, const Options& options) {
   const Log log(options.log);
-  const DType activations = inference_type(args.quantize, model.stream().device().is_cuda() || kernels::cpu_has_bf16());
+  const DType activations = inference_type(args.quantize, bf16_of(model.stream().device()));
   args.imgsz = model.fitting_size(args.imgsz, log);
   set_up_convolutions(model.stream(), args, log);
   DataConfig data = data_of(args, log);
