@@ -374,54 +374,6 @@ TEST_F(Predict, ClassesAndLimitsFilter) {
   EXPECT_TRUE(yolo.predict(image(0), o.set("conf", 1.0)).at(0).boxes.empty());
 }
 
-// ---- after training
-
-struct OneLevelNet final : DetectionModel {
-  nn::ConvBnAct stem{this, "stem", 3, 8, {.kernel = 3, .stride = 4}},
-      mid{this, "mid", 8, 16, {.kernel = 3, .stride = 2}};
-  nn::Detect head;
-  explicit OneLevelNet(const ModelSpec& spec) : DetectionModel(spec), head(this, "head", spec.nc, {16}) {}
-  Outputs forward(nn::Context& c, const nn::Value& x) override {
-    return head.forward(c, {mid.forward(c, stem.forward(c, x))});
-  }
-};
-
-struct OneLevelTrainer : DetectionTrainer {
-  static inline int own_calls = 0;
-  OneLevelTrainer(Overrides overrides, Options options) : DetectionTrainer(std::move(overrides), std::move(options)) {
-    add_callback("on_train_start", [](BaseTrainer&) { ++own_calls; });
-  }
-  std::unique_ptr<Model> get_model(const ModelSpec& spec, const Weights* weights) override {
-    auto model = std::make_unique<OneLevelNet>(spec);
-    if (weights) weights->load_into(*model);
-    return model;
-  }
-};
-
-TEST_F(Predict, ANetworkOfOnesOwnIsMeasuredAndPredictsAfterTraining) {
-  YOLO yolo(folder_.write("net.yaml", test::kTinyNetwork));
-  int starts = 0;
-  yolo.add_callback("on_train_start", [&](BaseTrainer&) { ++starts; });
-  OneLevelTrainer::own_calls = 0;
-  Overrides o = overrides();
-  o.erase("conf").erase("max_det");
-  o.set("data", data_.string()).set("epochs", 1).set("batch", 2).set("workers", 0).set("plots", false);
-  const Metrics trained = yolo.train<OneLevelTrainer>(o);
-  EXPECT_EQ(starts, 1);
-  EXPECT_EQ(OneLevelTrainer::own_calls, 1);
-  EXPECT_EQ(yolo.model(), folder_ / "runs/train/weights/best.pt");
-  const Metrics measured =
-      yolo.val({{"workers", 0}, {"plots", false}, {"project", (folder_ / "runs").string()}, {"batch", 4}});
-  EXPECT_EQ(measured.values, trained.values);
-  const std::vector<Results> found = yolo.predict(images_, {{"conf", 0.0}, {"max_det", 4}});
-  ASSERT_EQ(found.size(), 4u);
-  EXPECT_EQ(found[0].boxes.size(), 4u);
-  EXPECT_EQ(found[0].name_of(1), "blue");
-  // Another object knows the file, not the class.
-  YOLO other(yolo.model());
-  EXPECT_THROW(other.predict(images_), ModelError);
-}
-
 TEST_F(Predict, RefusesWhatCannotBeDone) {
   EXPECT_THROW(YOLO("no_such.pt"), ArgumentError);
   EXPECT_THROW(YOLO("no_such.yaml"), Error);
