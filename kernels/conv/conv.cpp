@@ -1,10 +1,10 @@
 // Checks and dispatch; the loops are in conv_onednn.cpp, depthwise.cpp and conv_*.cu.
 #include "boxcar/kernels/conv/conv.h"
 
-#include "boxcar/kernels/common/copy.h"
 #include "boxcar/kernels/common/dispatch.h"
 #include "boxcar/kernels/conv/conv_cuda.h"
 #include "boxcar/kernels/conv/conv_onednn.h"
+#include "boxcar/kernels/conv/conv_weights.h"
 #include "boxcar/kernels/conv/depthwise.h"
 
 namespace boxcar::kernels {
@@ -30,16 +30,12 @@ void check_shapes(const char* op, const TensorView& x, const TensorView& w, cons
   check_packed(op, "the output side", y);
 }
 
-void check_types(const char* op, const TensorView& x, const TensorView& w) {
+void check_types(const char* op, const TensorView& x, const TensorView& w, const std::optional<TensorView>& rounded) {
   if (w.dtype != DType::kF32) check_same_dtype(op, x, w);
-}
-
-// Depthwise kernels read weights of the activations' type.
-Tensor as_type(Stream& stream, const TensorView& w, DType dtype) {
-  if (w.dtype == dtype) return Tensor::wrap(w, nullptr);
-  const Tensor rounded = Tensor::empty(stream, w.shape(), dtype);
-  copy(stream, {w, rounded});
-  return rounded;
+  if (rounded && (rounded->dtype != DType::kBF16 || rounded->shape() != w.shape() || !rounded->packed())) {
+    fail<ShapeError>("{}: the rounded weights are {} in {}, wanted {} packed in bf16", op, rounded->shape().str(),
+                     name_of(rounded->dtype), w.shape().str());
+  }
 }
 
 // All three passes multiply each weight with each output pixel.
@@ -79,7 +75,7 @@ bool conv_can_activate(const Act& act, int in_channels, int out_channels, const 
 
 void conv_forward(Stream& stream, const ConvForwardArgs& args) {
   check_shapes("conv_forward", args.x, args.w, args.y, args.options);
-  check_types("conv_forward", args.x, args.w);
+  check_types("conv_forward", args.x, args.w, args.rounded);
   if (!conv_can_activate(args.act, args.x.c, args.y.c, args.options)) {
     fail<ShapeError>("conv_forward: this convolution cannot apply the activation; use norm_act_forward");
   }
@@ -87,9 +83,10 @@ void conv_forward(Stream& stream, const ConvForwardArgs& args) {
   if (args.statistics.wanted()) check_has_statistics(args.y);
   if (is_depthwise(args.x.c, args.y.c, args.options)) {
     check_same_dtype("conv_forward", args.x, args.y);
-    const Tensor w = as_type(stream, args.w, args.x.dtype);
+    const Tensor w = weights_as(stream, args.x.dtype, args.w, args.rounded);
     ConvForwardArgs of_one_type = args;
     of_one_type.w = w;
+    of_one_type.rounded.reset();
     BOXCAR_DISPATCH(stream, depthwise_forward, of_one_type);
   } else {
     check_packed("conv_forward", "x", args.x);
@@ -101,11 +98,11 @@ void conv_forward(Stream& stream, const ConvForwardArgs& args) {
 void conv_backward_input(Stream& stream, const ConvBackwardInputArgs& args) {
   check_shapes("conv_backward_input", args.dx, args.w, args.dy, args.options);
   check_packed("conv_backward_input", "dx", args.dx);
-  check_types("conv_backward_input", args.dy, args.w);
+  check_types("conv_backward_input", args.dy, args.w, args.rounded);
   check_same_dtype("conv_backward_input", args.dy, args.dx);
   if (args.dx.count() == 0) return;
   if (is_depthwise(args.dx.c, args.dy.c, args.options)) {
-    const Tensor w = as_type(stream, args.w, args.dy.dtype);
+    const Tensor w = weights_as(stream, args.dy.dtype, args.w, args.rounded);
     BOXCAR_DISPATCH(stream, depthwise_backward_input, ConvBackwardInputArgs{args.dy, w, args.dx, args.options});
   } else {
     BOXCAR_DISPATCH(stream, conv_backward_input, args);
@@ -126,8 +123,12 @@ void conv_backward_weight(Stream& stream, const ConvBackwardWeightArgs& args) {
 
 std::vector<std::string> conv_implementations(Stream& stream) { return cpu::conv_implementations(stream); }
 
-OpCost cost_of(const ConvForwardArgs& args) { return conv_cost(args.x, args.w, args.y, args.options); }
-OpCost cost_of(const ConvBackwardInputArgs& args) { return conv_cost(args.dx, args.w, args.dy, args.options); }
+OpCost cost_of(const ConvForwardArgs& args) {
+  return conv_cost(args.x, weights_for(args.x.dtype, args.w, args.rounded), args.y, args.options);
+}
+OpCost cost_of(const ConvBackwardInputArgs& args) {
+  return conv_cost(args.dx, weights_for(args.dy.dtype, args.w, args.rounded), args.dy, args.options);
+}
 OpCost cost_of(const ConvBackwardWeightArgs& args) {
   OpCost cost = conv_cost(args.x, args.dw, args.dy, args.options);
   if (args.dbias && !is_depthwise(args.x.c, args.dy.c, args.options)) {  // a pass of its own

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,9 @@ struct ConvForwardArgs {
   Act act = {};                      // one that conv_can_activate() (ShapeError)
   ConvWeightCache* cache = nullptr;  // of w
   BatchStatistics statistics = {};   // where those of y go, as it is stored, if they are wanted
+  /// What w, in f32, rounds to in bf16, packed. Read where x is bf16 by all that would round w before; the CPU's
+  /// library and our dense CUDA kernels round what they read, and go on reading w.
+  std::optional<TensorView> rounded = {};
 };
 /// Throws ShapeError, or DeviceError where the library has no such convolution for this CPU (bf16 below AVX-512).
 /// Statistics come from our own kernel on CUDA, and from batch_statistics() on the CPU and after a library's plan.
@@ -68,6 +72,7 @@ struct ConvBackwardInputArgs {
   TensorView w;   // as in the forward pass
   TensorView dx;  // [N,H,W,C] packed, as dy, written
   ConvOptions options;
+  std::optional<TensorView> rounded = {};  // as in the forward pass
 };
 void conv_backward_input(Stream& stream, const ConvBackwardInputArgs& args);
 OpCost cost_of(const ConvBackwardInputArgs& args);

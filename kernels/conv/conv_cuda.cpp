@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <initializer_list>
 
-#include "boxcar/kernels/common/copy.h"
 #include "boxcar/kernels/conv/conv_plans.h"
+#include "boxcar/kernels/conv/conv_weights.h"
 
 namespace boxcar::kernels::cuda {
 
@@ -18,13 +18,6 @@ constexpr std::uintptr_t kAlignment = 16;  // what plans are made for
 
 bool aligned(std::initializer_list<const void*> data) {
   return std::ranges::all_of(data, [](const void* p) { return reinterpret_cast<std::uintptr_t>(p) % kAlignment == 0; });
-}
-
-Tensor as_type(Stream& stream, const TensorView& w, DType dtype) {
-  if (w.dtype == dtype) return Tensor::wrap(w, nullptr);
-  const Tensor other = Tensor::empty(stream, w.shape(), dtype);
-  copy(stream, {w, other});
-  return other;
 }
 
 void run_plan(Stream& stream, ConvPlan& plan, const ConvOperands& operands) {
@@ -48,7 +41,8 @@ void conv_forward(Stream& stream, const ConvForwardArgs& args) {
     own_conv_forward(stream, to);
   };
   ConvPlans& plans = conv_plans(stream);
-  if (!plans.has_engines() || !aligned({args.x.data, args.w.data, args.y.data, args.bias})) return own(false);
+  const TensorView& nearest = weights_for(args.x.dtype, args.w, args.rounded);
+  if (!plans.has_engines() || !aligned({args.x.data, nearest.data, args.y.data, args.bias})) return own(false);
   const ConvProblem problem{.pass = ConvPass::kForward,
                             .x = args.x.shape(),
                             .y = args.y.shape(),
@@ -59,7 +53,7 @@ void conv_forward(Stream& stream, const ConvForwardArgs& args) {
                             .act = args.act.kind,
                             .statistics = args.statistics.wanted()};
   const auto vendor = [&](ConvPlan& plan, bool trial) {
-    const Tensor w = as_type(stream, args.w, args.x.dtype);
+    const Tensor w = weights_as(stream, args.x.dtype, args.w, args.rounded);
     run_plan(stream, plan, {args.x.data, w.view().data, args.y.data, args.bias});
     if (problem.statistics) batch_statistics(stream, {args.y, of_trial(args.statistics, trial)});
   };
@@ -69,7 +63,8 @@ void conv_forward(Stream& stream, const ConvForwardArgs& args) {
 void conv_backward_input(Stream& stream, const ConvBackwardInputArgs& args) {
   const auto own = [&](bool) { own_conv_backward_input(stream, args); };
   ConvPlans& plans = conv_plans(stream);
-  if (!plans.has_engines() || args.dy.count() == 0 || !aligned({args.dy.data, args.w.data, args.dx.data})) {
+  const TensorView& nearest = weights_for(args.dy.dtype, args.w, args.rounded);
+  if (!plans.has_engines() || args.dy.count() == 0 || !aligned({args.dy.data, nearest.data, args.dx.data})) {
     return own(false);
   }
   const ConvProblem problem{.pass = ConvPass::kBackwardInput,
@@ -79,7 +74,7 @@ void conv_backward_input(Stream& stream, const ConvBackwardInputArgs& args) {
                             .type = args.dy.dtype,
                             .result = args.dx.dtype};
   const auto vendor = [&](ConvPlan& plan, bool) {
-    const Tensor w = as_type(stream, args.w, args.dy.dtype);
+    const Tensor w = weights_as(stream, args.dy.dtype, args.w, args.rounded);
     run_plan(stream, plan, {args.dx.data, w.view().data, args.dy.data});
   };
   plans.run(problem, {own, vendor});

@@ -87,18 +87,27 @@ TEST_P(ConvBf16, F32WeightsAreRoundedOnTheWay) {
   const auto& [x_shape, out, options] = test_case();
   const std::vector<float> x = exact(x_shape, 1), w = test::random_values(w_shape().count(), 2);
   const std::vector<float> dy = exact(y_shape(), 3);
-  const auto results = [&](const std::vector<float>& weights) {
+  const auto results = [&](const std::vector<float>& weights, bool with_copy) {
     return run([&](Stream& s) {
       const Tensor y = test::unwritten(s, y_shape(), DType::kBF16), dx = test::unwritten(s, x_shape, DType::kBF16);
       const Tensor filters = test::tensor_of(s, w_shape(), weights);
-      conv_forward(s, {test::tensor_of(s, x_shape, x, DType::kBF16), filters, nullptr, y, options});
-      conv_backward_input(s, {test::tensor_of(s, y_shape(), dy, DType::kBF16), filters, dx, options});
+      const Tensor copy = test::tensor_of(s, w_shape(), weights, DType::kBF16);
+      std::optional<TensorView> rounded;
+      if (with_copy) rounded = copy.view();
+      conv_forward(s, {.x = test::tensor_of(s, x_shape, x, DType::kBF16),
+                       .w = filters,
+                       .y = y,
+                       .options = options,
+                       .rounded = rounded});
+      conv_backward_input(s, {test::tensor_of(s, y_shape(), dy, DType::kBF16), filters, dx, options, rounded});
       std::vector<float> all = y.to_host(s);
       test::append(all, dx.to_host(s));
       return all;
     });
   };
-  EXPECT_EQ(results(w), results(test::rounded_to(DType::kBF16, w)));
+  const std::vector<float> wanted = results(test::rounded_to(DType::kBF16, w), false);
+  EXPECT_EQ(results(w, false), wanted);
+  EXPECT_EQ(results(w, true), wanted);
 }
 
 TEST_P(ConvBf16, BackwardInputIsTheF32ResultRounded) {
@@ -150,6 +159,13 @@ TEST(ConvTypes, ThatDoNotFitAreRefused) {
   EXPECT_THROW(conv_forward(stream, {x, w16, nullptr, y, {}}), ShapeError);
   const Tensor dx16 = Tensor::zeros(stream, x.shape(), DType::kBF16);
   EXPECT_THROW(conv_backward_input(stream, {y, w, dx16, {}}), ShapeError);
+  const Tensor x16 = Tensor::zeros(stream, x.shape(), DType::kBF16),
+               y16 = Tensor::zeros(stream, y.shape(), x16.dtype());
+  const Tensor other = Tensor::zeros(stream, {4, 1, 1, 4}, DType::kBF16);
+  for (const Tensor& not_rounded : {w, other}) {
+    EXPECT_THROW(conv_forward(stream, {.x = x16, .w = w, .y = y16, .options = {}, .rounded = not_rounded}), ShapeError);
+    EXPECT_THROW(conv_backward_input(stream, {y16, w, dx16, {}, not_rounded}), ShapeError);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, ConvBf16,

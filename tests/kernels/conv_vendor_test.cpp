@@ -5,9 +5,8 @@
 #include <cmath>
 
 #include "boxcar/kernels/conv/conv_plans.h"
-#include "boxcar/runtime/device/backend.h"
 #include "boxcar/runtime/device/graph.h"
-#include "support/fake_convolutions.h"
+#include "support/loop_convolutions.h"
 #include "support/tensors.h"
 
 namespace boxcar::kernels {
@@ -20,74 +19,12 @@ using test::whole_values;
 const ConvOptions kOptions{.kernel = 3, .stride = 2, .padding = 1};
 const Shape kX{2, 7, 6, 5}, kY{2, 4, 3, 6}, kW{6, 3, 3, 5};
 
-float get(const void* data, DType dtype, std::int64_t i) {
-  return dtype == DType::kBF16 ? static_cast<float>(static_cast<const bfloat16*>(data)[i])
-                               : static_cast<const float*>(data)[i];
-}
-void put(void* data, DType dtype, std::int64_t i, float value) {
-  if (dtype == DType::kBF16) {
-    static_cast<bfloat16*>(data)[i] = bfloat16(value);
-  } else {
-    static_cast<float*>(data)[i] = value;
-  }
-}
-
-// Calls f(index in x, in w, in y) for each product of a convolution.
-template <class F>
-void for_each_product(const ConvProblem& p, const F& f) {
-  const ConvOptions& o = p.options;
-  for (int n = 0; n < p.y.n; ++n) {
-    for (int at = 0; at < p.y.h * p.y.w * p.y.c * o.kernel * o.kernel * p.x.c; ++at) {
-      int rest = at;
-      const auto next = [&rest](int size) {
-        const int i = rest % size;
-        rest /= size;
-        return i;
-      };
-      const int c = next(p.x.c), kx = next(o.kernel), ky = next(o.kernel), out = next(p.y.c), x = next(p.y.w), y = rest;
-      const int row = y * o.stride - o.padding + ky, column = x * o.stride - o.padding + kx;
-      if (row < 0 || row >= p.x.h || column < 0 || column >= p.x.w) continue;
-      f(((std::int64_t{n} * p.x.h + row) * p.x.w + column) * p.x.c + c,
-        ((std::int64_t{out} * o.kernel + ky) * o.kernel + kx) * p.x.c + c,
-        ((std::int64_t{n} * p.y.h + y) * p.y.w + x) * p.y.c + out);
-    }
-  }
-}
-
-void convolve(const ConvProblem& p, const ConvOperands& o) {
-  const bool forward = p.pass == ConvPass::kForward, input = p.pass == ConvPass::kBackwardInput;
-  const Shape result = forward ? p.y : input ? p.x : Shape{p.y.c, p.options.kernel, p.options.kernel, p.x.c};
-  std::vector<float> sums(static_cast<std::size_t>(result.count()));
-  for_each_product(p, [&](std::int64_t x, std::int64_t w, std::int64_t y) {
-    if (forward) {
-      sums[static_cast<std::size_t>(y)] += get(o.x, p.type, x) * get(o.w, p.type, w);
-    } else if (input) {
-      sums[static_cast<std::size_t>(x)] += get(o.y, p.type, y) * get(o.w, p.type, w);
-    } else {
-      sums[static_cast<std::size_t>(w)] += get(o.x, p.type, x) * get(o.y, p.type, y);
-    }
-  });
-  for (std::int64_t i = 0; i < result.count(); ++i) {
-    const float bias = p.bias ? o.bias[i % p.y.c] : 0.0f;
-    put(forward ? o.y : input ? o.x : o.w, p.result, i, sums[static_cast<std::size_t>(i)] + bias);
-  }
-}
-
 class ConvVendorTest : public ::testing::TestWithParam<bool> {
  protected:
   ConvVendorTest() {
     conv_plans(library_).set_timed(GetParam());
     conv_plans(library_).set_log(Log([this](LogLevel, std::string_view message) { log_.emplace_back(message); }));
-    conv_plans(library_).add_engine(std::make_unique<FakeEngine>(
-        "libloops 1",
-        [](const ConvProblem& problem) {
-          // At its place in the stream; like a library it is not waited for.
-          const auto run = [problem](Stream& stream, const ConvOperands& operands) {
-            stream.backend().enqueue("loops", [=] { convolve(problem, operands); });
-          };
-          return std::vector<test::FakePlan>{{"loops", run}};
-        },
-        counts_));
+    conv_plans(library_).add_engine(test::loop_engine(counts_));
   }
 
   // What `run` gives with our own kernel and with the plan.
@@ -141,6 +78,36 @@ TEST_P(ConvVendorTest, BackwardInput) {
       return dx.to_host(stream);
     });
   }
+}
+
+// Three times w, so that it shows which was read.
+TEST_P(ConvVendorTest, RoundedWeightsAreReadInsteadOfBeingMade) {
+  const Tensor x = whole(library_, kX, DType::kBF16, 1), w = whole(library_, kW, DType::kF32, 2);
+  std::vector<float> values = whole_values(kW.count(), 3, 2);
+  for (float& value : values) value *= 3;
+  const Tensor rounded = tensor_of(library_, kW, values, DType::kBF16);
+  const Tensor y = Tensor::empty(library_, kY), dx = Tensor::empty(library_, kX, DType::kBF16);
+  const Tensor dy = whole(library_, kY, DType::kBF16, 3);
+  const auto launches = [&](const std::optional<TensorView>& copy) {
+    const auto passes = [&] {
+      conv_forward(library_, {.x = x, .w = w, .y = y, .options = kOptions, .rounded = copy});
+      conv_backward_input(library_, {dy, w, dx, kOptions, copy});
+    };
+    passes();
+    library_.synchronize();
+    library_.begin_capture();
+    passes();
+    return library_.end_capture().kernels();
+  };
+  EXPECT_EQ(launches({}), 4);
+  const std::vector<float> made = y.to_host(library_);
+  EXPECT_EQ(launches(rounded), 2);
+  const std::vector<float> read = y.to_host(library_);
+  for (std::size_t i = 0; i < read.size(); ++i) EXPECT_EQ(read[i], 3 * made[i]);
+  // Of f32 tensors w itself.
+  const Tensor x32 = whole(library_, kX, DType::kF32, 1);
+  conv_forward(library_, {.x = x32, .w = w, .y = y, .options = kOptions, .rounded = rounded});
+  EXPECT_EQ(y.to_host(library_), made);
 }
 
 TEST_P(ConvVendorTest, BackwardWeightIsWrittenOrAddedOnce) {

@@ -29,6 +29,18 @@ TEST(OpCost, ConvolutionCountsOperandsOnceAndMultiplyAddsTwice) {
   EXPECT_EQ(cost.flops, 2 * 48 * 2 * 9);
 }
 
+TEST(OpCost, ConvolutionCountsTheWeightsThatItReads) {
+  Stream stream;
+  const Tensor x = Tensor::zeros(stream, {1, 4, 4, 2}, DType::kBF16), w = Tensor::zeros(stream, {3, 3, 3, 2});
+  const Tensor y = Tensor::zeros(stream, {1, 4, 4, 3}, DType::kBF16),
+               rounded = Tensor::zeros(stream, w.shape(), x.dtype());
+  const ConvOptions options{.kernel = 3, .padding = 1};
+  EXPECT_EQ(cost_of(ConvForwardArgs{x, w, nullptr, y, options}).bytes, 2 * (32 + 48) + 4 * 54);
+  EXPECT_EQ(cost_of(ConvForwardArgs{.x = x, .w = w, .y = y, .options = options, .rounded = rounded}).bytes,
+            2 * (32 + 48 + 54));
+  EXPECT_EQ(cost_of(ConvBackwardInputArgs{y, w, x, options, rounded}).bytes, 2 * (32 + 48 + 54));
+}
+
 TEST(OpCost, NormReadsAndWritesOnceWhateverTheStatistics) {
   Stream stream;
   const Tensor z = Tensor::zeros(stream, {1, 2, 2, 4}, DType::kBF16),
