@@ -13,21 +13,21 @@ constexpr std::int64_t kAlignFloats = 32;  // 128 bytes
 std::int64_t aligned(std::int64_t floats) { return (floats + kAlignFloats - 1) / kAlignFloats * kAlignFloats; }
 
 Tensor slice(const Tensor& flat, std::int64_t offset, Shape shape) {
-  TensorView view{flat.as() + offset, DType::kF32, shape.n, shape.h, shape.w, shape.c, shape.c};
+  const TensorView view{flat.as() + offset, DType::kF32, shape.n, shape.h, shape.w, shape.c, shape.c};
   return Tensor::wrap(view, std::make_shared<Tensor>(flat));
 }
 
-// A flat buffer as a tensor: [1,1,rows,32], so that no side overflows an int.
-Tensor flat_buffer(Stream& stream, std::int64_t floats) {
-  return Tensor::zeros(stream, {1, 1, static_cast<int>(floats / kAlignFloats), static_cast<int>(kAlignFloats)});
+// Of a flat buffer as a tensor: [1,1,rows,32], so that no side overflows an int.
+Shape flat_shape(std::int64_t floats) {
+  return {1, 1, static_cast<int>(floats / kAlignFloats), static_cast<int>(kAlignFloats)};
 }
 
 }  // namespace
 
 ParamArena::ParamArena(Module& root, Stream& stream, std::uint64_t seed) : stream_(stream) {
   lay_out(root);
-  values_ = flat_buffer(stream, total_floats_);
-  grads_ = flat_buffer(stream, parameter_floats_);
+  values_ = Tensor::zeros(stream, flat_shape(total_floats_));
+  grads_ = Tensor::zeros(stream, flat_shape(parameter_floats_));
   fill(seed);
   bind();
 }
@@ -66,11 +66,14 @@ void ParamArena::fill(std::uint64_t seed) {
 }
 
 void ParamArena::bind() {
+  const Tensor parameters = slice(values_, 0, flat_shape(parameter_floats_));
   for (const Entry& entry : entries_) {
     if (entry.offset < 0) continue;
     Parameter& p = *entry.parameter;
     p.value = slice(values_, entry.offset, p.shape);
-    if (p.kind == StateKind::kParameter) p.grad = slice(grads_, entry.offset, p.shape);
+    if (p.kind != StateKind::kParameter) continue;
+    p.grad = slice(grads_, entry.offset, p.shape);
+    p.arena = parameters;
   }
 }
 

@@ -3,14 +3,16 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "boxcar/runtime/base/dtype.h"
-#include "boxcar/runtime/device/stream.h"
+#include "boxcar/runtime/tensor/tensor.h"
 
 namespace boxcar::nn {
 
 class Context;
+struct Parameter;
 
 /// One op of the forward pass and how its gradient goes back. Reads the gradients of its outputs
 /// and adds to those of its inputs; what it saved dies with it.
@@ -60,13 +62,28 @@ class Context {
   void count_copy() { ++copies_; }
   Cost& cost() { return cost_; }
 
+  /// What bf16 convolutions on a GPU read of a parameter that lies in an arena: its values rounded. All parameters of
+  /// the arena are rounded at once when the first is asked for, and what was rounded lives no longer than this pass: no
+  /// step, load or exchange of the values between passes can leave an old copy behind. Nothing in f32 and on a CPU,
+  /// where the library rounds while it reorders.
+  std::optional<TensorView> rounded(const Parameter& parameter);
+  /// To be called by what changes parameters in the middle of a pass: they are rounded once more.
+  void parameters_changed() { rounded_.clear(); }
+  /// Of the rounded values there are.
+  std::size_t rounded_bytes() const;
+
  private:
+  struct RoundedArena {
+    Tensor values, copy;
+  };
+
   Stream& stream_;
   Pass pass_;
   DType activations_;
   std::vector<std::unique_ptr<Node>> tape_;
   std::int64_t copies_ = 0;
   Cost cost_;
+  std::vector<RoundedArena> rounded_;  // of each arena that was met
 };
 
 }  // namespace boxcar::nn

@@ -40,6 +40,7 @@ struct Parameter {
 
   Tensor value = {};  // [shape]; a view into the arena once there is one
   Tensor grad = {};   // likewise; only of trainable parameters
+  Tensor arena = {};  // all parameters of the arena, among which `value` lies; of kParameter only
   std::int64_t counter = 0;
   /// What load() was given before there was an arena, in memory order.
   struct Loaded {

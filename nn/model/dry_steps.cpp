@@ -26,6 +26,7 @@ void DrySteps::run(int images) {
   nn::Context context(stream_, nn::Pass::kTrain, setup_.activations);
   const Outputs outputs = model_->forward(context, nn::Value(context, batch.images));
   forward_cost_ = context.cost();
+  rounded_bytes_ = context.rounded_bytes();
   const Loss loss = (*criterion_)(context, outputs, batch);
   loss.total.add_grad(stream_, Tensor::from(stream_, {}, {1.0f}), nn::Own::kExclusive);
   context.backward();

@@ -32,8 +32,9 @@ class DrySteps {
   void run(int images);
 
   Stream& stream() { return stream_; }
-  /// Of the last forward pass.
+  /// Of the last forward pass: its work, and the copy of the weights that it read (Context::rounded).
   const nn::Cost& forward_cost() const { return forward_cost_; }
+  std::size_t rounded_bytes() const { return rounded_bytes_; }
   const nn::ParamArena& arena() const { return *arena_; }
   const nn::Optimizer& optimizer() const { return *optimizer_; }
   const Setup& setup() const { return setup_; }
@@ -50,6 +51,7 @@ class DrySteps {
   std::unique_ptr<Criterion> criterion_;
   Tensor averages_;
   nn::Cost forward_cost_;
+  std::size_t rounded_bytes_ = 0;
 };
 
 }  // namespace boxcar

@@ -70,7 +70,7 @@ MemoryPlan memory_plan(DrySteps& steps, int batch) {
   steps.stream().exchange_pool(usual);
   const MemoryStats stats = fresh->stats();
   const std::size_t values = steps.arena().values().size_bytes(), grads = steps.arena().grads().size_bytes(),
-                    state = state_bytes(steps.optimizer());
+                    state = state_bytes(steps.optimizer()), rounded = steps.rounded_bytes();
   const std::size_t known = 2 * values + grads + state;
   // The step's own pictures lie where a run's batches do. On its way to the device a batch is there twice as bytes, and
   // once as numbers.
@@ -78,12 +78,13 @@ MemoryPlan memory_plan(DrySteps& steps, int batch) {
   return {{{"weights and running statistics", values},
            {"their averages", values},
            {"gradients of the weights", grads},
+           {"the weights rounded to bf16, in a step", rounded},
            {fmt::format("state of {}", nn::name_of(steps.setup().optimizer.type)), state},
            {"tables of the optimizer", before - std::min(before, known)},
            {"images of the data set that stay", steps.setup().kept_image_bytes},
            {"batches on their way", pictures * (2 + sizeof(float))},
            {"activations and their gradients, at most",
-            stats.high_water_bytes - pictures * size_of(steps.setup().activations)},
+            stats.high_water_bytes - rounded - pictures * size_of(steps.setup().activations)},
            {"room between them", stats.reserved_bytes - std::min(stats.reserved_bytes, stats.high_water_bytes)}}};
 }
 

@@ -75,7 +75,7 @@ class ConvNode final : public Node {
     }
     if (!x_.requires_grad()) return;
     const Tensor dx = Tensor::empty(stream, x_.shape(), x_.dtype());
-    kernels::conv_backward_input(stream, {dy, weight_.value, dx, options_});
+    kernels::conv_backward_input(stream, {dy, weight_.value, dx, options_, context.rounded(weight_)});
     x_.add_grad(stream, dx, Own::kExclusive);
   }
 
@@ -105,7 +105,12 @@ Value Conv::forward(Context& context, const Value& input) {
   const bool dense = weight_.layout != FileLayout::kDepthwiseWeight;
   const Value x = cast(context, input, dense ? context.activations() : DType::kF32);
   const Tensor y = Tensor::empty(context.stream(), kernels::conv_output_shape(x.shape(), out_, options));
-  kernels::conv_forward(context.stream(), {x.packed(), weight_.value, bias_.value.as(), y, options});
+  kernels::conv_forward(context.stream(), {.x = x.packed(),
+                                           .w = weight_.value,
+                                           .bias = bias_.value.as(),
+                                           .y = y,
+                                           .options = options,
+                                           .rounded = context.rounded(weight_)});
   count_conv(context.cost(), x.shape(), y.shape(), options);
   const bool needs_grad = x.requires_grad() || weight_.trainable || bias_.trainable;
   Value value(context, y, needs_grad);
@@ -140,7 +145,8 @@ class ConvBnActNode final : public Node {
     }
     if (!x_.requires_grad()) return;
     const Tensor dx = Tensor::empty(stream, x_.shape(), x_.dtype());
-    kernels::conv_backward_input(stream, {dz, module_.weight_->value, dx, options});
+    const Parameter& weight = *module_.weight_;
+    kernels::conv_backward_input(stream, {dz, weight.value, dx, options, context.rounded(weight)});
     x_.add_grad(stream, dx, Own::kExclusive);
   }
 
@@ -191,11 +197,16 @@ bool ConvBnAct::any_trainable() const {
   return weight_->trainable || (gamma_ && (gamma_->trainable || beta_->trainable));
 }
 
-Tensor ConvBnAct::convolve(Stream& stream, const Tensor& x, const kernels::BatchStatistics& statistics) const {
+Tensor ConvBnAct::convolve(Context& context, const Tensor& x, const kernels::BatchStatistics& statistics) const {
+  Stream& stream = context.stream();
   const kernels::ConvOptions options = settings_.options();
   const Tensor z = Tensor::empty(stream, kernels::conv_output_shape(x.shape(), out_, options), x.dtype());
-  kernels::conv_forward(
-      stream, {.x = x, .w = weight_->value, .bias = nullptr, .y = z, .options = options, .statistics = statistics});
+  kernels::conv_forward(stream, {.x = x,
+                                 .w = weight_->value,
+                                 .y = z,
+                                 .options = options,
+                                 .statistics = statistics,
+                                 .rounded = context.rounded(*weight_)});
   return z;
 }
 
@@ -208,7 +219,7 @@ Value ConvBnAct::forward(Context& context, const Value& x, const std::optional<V
   Stream& stream = context.stream();
   const kernels::Norm norm = this->norm(context.training());
   const Tensor saved = Tensor::empty(stream, {1, 1, 2, out_});
-  const Tensor z = convolve(stream, x.packed(), norm.statistics(saved.as()));
+  const Tensor z = convolve(context, x.packed(), norm.statistics(saved.as()));
   count_conv(context.cost(), x.shape(), z.shape(), settings_.options());
   context.cost().norm_elements += z.count();
   std::vector<Value::Stored> parts = place(context, z.shape(), z.dtype(), places);

@@ -62,7 +62,7 @@ class ConvBnAct : public Layer {
   friend class ConvBnActNode;
   kernels::Norm norm(bool training) const;
   bool any_trainable() const;
-  Tensor convolve(Stream& stream, const Tensor& x, const kernels::BatchStatistics& statistics) const;
+  Tensor convolve(Context& context, const Tensor& x, const kernels::BatchStatistics& statistics) const;
   Value forward_fused(Context& context, const Value& x, const std::optional<Value>& residual,
                       std::span<const Place> places);
 

@@ -22,7 +22,8 @@ std::map<std::string, double> megabytes(const MemoryPlan& plan) {
   return parts;
 }
 
-constexpr const char* kStep = "activations and their gradients, at most";
+constexpr const char *kStep = "activations and their gradients, at most",
+                     *kRounded = "the weights rounded to bf16, in a step";
 
 TEST(MemoryPlan, KeptPartsFollowFromTheParameters) {
   const auto n = megabytes(memory_plan(yolo11("n"), {.imgsz = 64, .batch = 1}));
@@ -30,6 +31,8 @@ TEST(MemoryPlan, KeptPartsFollowFromTheParameters) {
   EXPECT_EQ(n.at("weights and running statistics"), n.at("their averages"));
   EXPECT_NEAR(n.at("gradients of the weights"), 4 * 2.62, 0.1);
   EXPECT_EQ(n.at("state of SGD"), n.at("gradients of the weights"));
+  EXPECT_EQ(2 * n.at(kRounded), n.at("gradients of the weights"));
+  EXPECT_EQ(megabytes(memory_plan(yolo11("n"), {.imgsz = 64, .batch = 1, .activations = DType::kF32})).at(kRounded), 0);
   const auto adam =
       megabytes(memory_plan(yolo11("n"), {.imgsz = 64, .batch = 1, .optimizer = nn::OptimizerType::kAdamW}));
   EXPECT_EQ(adam.at("state of AdamW"), 2 * n.at("state of SGD"));

@@ -28,6 +28,7 @@ struct Goal {
   const char* scale;
   double megabytes;       // an image: normalisation fused with what surrounds it, nothing copied
   std::int64_t launches;  // a step, with statistics of batches in the convolutions' kernels
+  std::int64_t copies;    // of these: of all weights to bf16, and between attention or head and their neighbours
 };
 
 class Goals : public testing::TestWithParam<Goal> {};
@@ -43,11 +44,12 @@ TEST_P(Goals, BytesAndLaunchesOfAStep) {
   EXPECT_LE(ops.at("set_coefficients").launches + ops.at("gradient_norm").launches + ops.at("optimizer_step").launches,
             3);
   EXPECT_EQ(ops.at("render").launches, 1);
+  EXPECT_LE(ops.at("copy").launches, goal.copies);
   for (const auto& [name, op] : ops) EXPECT_GT(op.bytes_an_image + op.bytes_a_step, 0) << name << " does not tell";
 }
 
 INSTANTIATE_TEST_SUITE_P(Yolo11, Goals,
-                         testing::Values(Goal{"n", 496, 600}, Goal{"m", 1989, 750}, Goal{"x", 3909, 1150}),
+                         testing::Values(Goal{"n", 496, 600, 13}, Goal{"m", 1989, 750, 13}, Goal{"x", 3909, 1150, 19}),
                          [](const auto& goal) { return std::string(goal.param.scale); });
 
 // Forward and backward pass of two images of 64 x 64, on the CPU and in f32; the ops' rows.

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <fstream>
+#include <functional>
 
 #include "boxcar/kernels/common/instruction_set.h"
 #include "boxcar/nn/model/model_info.h"
@@ -11,9 +12,9 @@
 #include "boxcar/runtime/files/atomic_file.h"
 #include "boxcar/trainers/detect/detection_trainer.h"
 #include "boxcar/trainers/facade/yolo.h"
-#include "support/fake_convolutions.h"
 #include "support/files.h"
 #include "support/folder.h"
+#include "support/loop_convolutions.h"
 #include "support/process.h"
 #include "support/tiny_dataset.h"
 
@@ -69,9 +70,12 @@ class CudaRun : public testing::Test {
   }
 
   // Trains, and notes the losses of each batch alone.
-  Losses train(const Overrides& overrides, const char* name) {
+  Losses train(
+      const Overrides& overrides, const char* name,
+      const std::function<void(BaseTrainer&)>& prepare = [](BaseTrainer&) {}) {
     Overrides named = overrides;
     DetectionTrainer trainer(named.set("name", name));
+    prepare(trainer);
     Losses losses;
     trainer.add_callback(events::on_train_batch_end, [&](BaseTrainer& t) {
       losses.push_back(t.losses(Wait::yes));
@@ -139,6 +143,43 @@ TEST_F(CudaRun, Bfloat16StaysNearTheCpus) {
   };
   const Losses cpu = train(half("cpu"), "cpu");
   expect_close(train(half("cuda"), "bf16"), cpu, 2e-2, Relative::kLoss);
+}
+
+void add_loops(BaseTrainer& trainer) {
+  trainer.add_callback(events::on_pretrain_routine_start, [](BaseTrainer& t) {
+    kernels::conv_plans(t.stream()).add_engine(test::loop_engine(std::make_shared<test::FakeEngine::Counts>()));
+  });
+}
+
+// Weights are rounded once a step: with validation between the epochs, which reads averages, and a change by a
+// callback.
+TEST_F(CudaRun, RoundedWeightsGiveTheSameBitsInFewerLaunches) {
+  if (!cuda_is_emulated()) GTEST_SKIP() << "the plans are loops on the host";
+  Overrides o = overrides("cuda", 2);
+  o.set("amp", true);
+  const auto with_change = [](BaseTrainer& trainer) {
+    add_loops(trainer);
+    trainer.add_callback(events::on_train_batch_start, [](BaseTrainer& t) {
+      for (const auto& entry : t.arena().entries()) {
+        if (entry.name == "model.1.conv.weight") t.stream().fill(entry.parameter->value.view().data, 0, 256);
+      }
+    });
+  };
+  const Losses replayed = train(o, "graphs", with_change);
+  EXPECT_EQ(graphs_, 2);
+  const int launches = kernels_;
+  const Losses each = train(o, "each", [&](BaseTrainer& trainer) {
+    with_change(trainer);
+    trainer.add_callback(events::on_train_batch_start, [](BaseTrainer& t) {
+      for (const auto& entry : t.arena().entries()) entry.parameter->arena.reset();
+    });
+  });
+  EXPECT_EQ(each, replayed);
+  EXPECT_TRUE(weights("each") == weights("graphs"));
+  EXPECT_EQ(kernels_, launches + 69);  // 70 passes of convolutions read bf16
+  const Losses issued = train(o.set("cuda_graphs", false), "eager", with_change);
+  EXPECT_EQ(issued, replayed);
+  EXPECT_TRUE(weights("eager") == weights("graphs"));
 }
 
 TEST_F(CudaRun, PicturesMadeOnTheGpuAreThoseOfTheCpu) {
