@@ -83,7 +83,7 @@ void conv_forward(Stream& stream, const ConvForwardArgs& args) {
   if (args.statistics.wanted()) check_has_statistics(args.y);
   if (is_depthwise(args.x.c, args.y.c, args.options)) {
     check_same_dtype("conv_forward", args.x, args.y);
-    const Tensor w = weights_as(stream, args.x.dtype, args.w, args.rounded);
+    const Tensor w = kept_weights(stream, args);
     ConvForwardArgs of_one_type = args;
     of_one_type.w = w;
     of_one_type.rounded.reset();

@@ -36,8 +36,8 @@ Shape conv_output_shape(Shape x, int out_channels, const ConvOptions& options);
 /// Shape of the weights in memory: [O,k,k,C/groups], depthwise [1,k,k,C].
 Shape conv_weight_shape(int in_channels, int out_channels, const ConvOptions& options);
 
-/// A convolution's weights in the orders of the vendor's library, kept between calls. For weights that do not change:
-/// calls with one cache must come from one stream and with one `w`. CUDA kernels read the weights as they are.
+/// A convolution's weights in the orders of the CPU's library, or rounded to bf16 for what wants them so on CUDA, kept
+/// between calls. For weights that do not change: calls with one cache must come from one stream and with one `w`.
 struct ConvWeightCache {
   std::shared_ptr<void> orders;
 };

@@ -53,7 +53,7 @@ void conv_forward(Stream& stream, const ConvForwardArgs& args) {
                             .act = args.act.kind,
                             .statistics = args.statistics.wanted()};
   const auto vendor = [&](ConvPlan& plan, bool trial) {
-    const Tensor w = weights_as(stream, args.x.dtype, args.w, args.rounded);
+    const Tensor w = kept_weights(stream, args);
     run_plan(stream, plan, {args.x.data, w.view().data, args.y.data, args.bias});
     if (problem.statistics) batch_statistics(stream, {args.y, of_trial(args.statistics, trial)});
   };

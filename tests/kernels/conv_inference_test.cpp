@@ -71,7 +71,21 @@ TEST_P(ConvInference, KeptWeightsGiveTheSameBitsAtEverySize) {
     conv_forward(stream(), {x, w_, bias_.as(), fresh, options_});
     EXPECT_EQ(kept.to_host(stream()), fresh.to_host(stream()));
   }
-  EXPECT_EQ(cache.orders != nullptr, !device().is_cuda());  // CUDA kernels read the weights as they are
+  EXPECT_EQ(cache.orders != nullptr, !device().is_cuda());  // our CUDA kernels read the weights as they are
+}
+
+TEST_P(ConvInference, KeptWeightsOfDepthwiseOnesGiveTheSameBits) {
+  ConvWeightCache cache;
+  const ConvOptions options{.kernel = 3, .padding = 1, .groups = 5};
+  const Tensor w = random({1, 3, 3, 5}, 2);
+  for (const DType dtype : {DType::kBF16, DType::kF32, DType::kBF16}) {
+    const Tensor x = test::tensor_of(stream(), {2, 9, 7, 5}, test::random_values(630, 4), dtype);
+    const Tensor kept = Tensor::empty(stream(), x.shape(), dtype), fresh = Tensor::empty(stream(), x.shape(), dtype);
+    conv_forward(stream(), {x, w, nullptr, kept, options, {}, &cache});
+    conv_forward(stream(), {x, w, nullptr, fresh, options});
+    EXPECT_EQ(kept.to_host(stream()), fresh.to_host(stream()));
+  }
+  EXPECT_EQ(cache.orders != nullptr, device().is_cuda());
 }
 
 INSTANTIATE_ON_BACKENDS(ConvInference);

@@ -110,6 +110,28 @@ TEST_P(ConvVendorTest, RoundedWeightsAreReadInsteadOfBeingMade) {
   EXPECT_EQ(y.to_host(library_), made);
 }
 
+TEST_P(ConvVendorTest, WeightsThatAreKeptAreRoundedOnce) {
+  const Tensor x = whole(library_, kX, DType::kBF16, 1), w = whole(library_, kW, DType::kF32, 2);
+  const Tensor fresh = Tensor::empty(library_, kY), y = Tensor::empty(library_, kY);
+  conv_forward(library_, {x, w, nullptr, fresh, kOptions});
+  ConvWeightCache cache;
+  const auto recorded = [&] {
+    library_.synchronize();
+    library_.begin_capture();
+    conv_forward(library_, {x, w, nullptr, y, kOptions, {}, &cache});
+    return library_.end_capture();
+  };
+  EXPECT_EQ(recorded().kernels(), 2);
+  EXPECT_FALSE(cache.orders);
+  conv_forward(library_, {x, w, nullptr, y, kOptions, {}, &cache});
+  EXPECT_EQ(y.to_host(library_), fresh.to_host(library_));
+  Graph again = recorded();
+  EXPECT_EQ(again.kernels(), 1);
+  library_.fill(y.view().data, 0, static_cast<std::size_t>(kY.count()) * sizeof(float));
+  again.launch(library_);
+  EXPECT_EQ(y.to_host(library_), fresh.to_host(library_));
+}
+
 TEST_P(ConvVendorTest, BackwardWeightIsWrittenOrAddedOnce) {
   for (const DType dtype : {DType::kF32, DType::kBF16}) {
     for (const GradMode mode : {GradMode::kOverwrite, GradMode::kAdd}) {
