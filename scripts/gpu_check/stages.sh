@@ -240,13 +240,13 @@ torch_step() {  # torch_step SCALE BATCH MODE
 
 stage_throughput() {
   needs boxcar || return
-  local side=640 images=2048 epochs=5 scale batch mode modes="eager compiled"
-  [ $rehearse = no ] || side=64 images=8 epochs=3 modes=eager
+  local side=640 images=2048 epochs=5 scale batch mode modes="eager compiled" scales="n m"
+  [ $rehearse = no ] || side=64 images=8 epochs=3 modes=eager scales=n
   draw "$out/shapes-$side" "$images" "$side" || return
   find_torch
   [ -n "$torch_version" ] || note "torch was not found: nothing to compare with"
   table throughput program network batch what "images/s"
-  for scale in n m; do
+  for scale in $scales; do
     batch=$([ $rehearse = yes ] && echo 2 || { [ $scale = n ] && echo 64 || echo 32; })
     throughput $scale "$batch"
     [ -n "$torch_version" ] || continue
