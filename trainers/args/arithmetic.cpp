@@ -19,7 +19,8 @@ DType activations_of(const Setting& amp, Bf16 bf16) {
     fail<ArgumentError>("amp={} is not supported; use bf16, which needs no loss scaling, or fp32", word);
   if (bf16 == Bf16::kNone) {
     fail<DeviceError>(
-        "amp=bf16 cannot be used: this CPU has no bf16 instructions; use amp=True, which takes what there is, or fp32");
+        "amp=bf16 cannot be used: this CPU has no bf16 instructions; use amp=True, which takes what is faster, or "
+        "fp32");
   }
   return DType::kBF16;
 }

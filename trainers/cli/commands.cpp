@@ -1,5 +1,4 @@
 #include "boxcar/trainers/cli/commands.h"
-#include "boxcar/trainers/args/arithmetic.h"
 
 #include <fmt/format.h>
 #include <sys/utsname.h>
@@ -19,6 +18,7 @@
 #include "boxcar/nn/model/step_traffic.h"
 #include "boxcar/runtime/base/error.h"
 #include "boxcar/runtime/device/backend.h"
+#include "boxcar/trainers/args/arithmetic.h"
 #include "boxcar/trainers/args/command_line.h"
 #include "boxcar/trainers/checkpoint/weights.h"
 #include "boxcar/trainers/engine/batch_upload.h"

@@ -9,10 +9,10 @@
 namespace {
 
 // Compute threads must sleep while they wait long: the loader's threads need the cores. But waking them takes as long
-// as many a small op, so they look a fraction of a millisecond first (a fifth of a step's time at 320 pixels). OpenMP
-// reads these settings when the program is loaded, hence the second start; where that fails the run is slower and no
-// different.
-void wait_awake_but_shortly(char** argv) {
+// as many a small op, so they spin for a fraction of a millisecond first (a fifth of a step's time at 320 pixels).
+// OpenMP reads these settings when the program is loaded, hence the second start; where that fails the run is slower
+// and no different.
+void spin_briefly_while_waiting(char** argv) {
   if (std::getenv("OMP_WAIT_POLICY")) return;
   std::error_code unknown;
   const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", unknown);
@@ -25,7 +25,7 @@ void wait_awake_but_shortly(char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  wait_awake_but_shortly(argv);
+  spin_briefly_while_waiting(argv);
   boxcar::keep_freed_memory();
   return boxcar::Program().run(argc, argv);
 }
