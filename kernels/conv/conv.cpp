@@ -1,7 +1,8 @@
-// Checks and dispatch; the loops are in conv_onednn.cpp, depthwise.cpp and conv_*.cu.
+// Checks and dispatch; the loops are in conv_cpu.cpp, depthwise.cpp and conv_*.cu.
 #include "boxcar/kernels/conv/conv.h"
 
 #include "boxcar/kernels/common/dispatch.h"
+#include "boxcar/kernels/conv/conv_cpu.h"
 #include "boxcar/kernels/conv/conv_cuda.h"
 #include "boxcar/kernels/conv/conv_onednn.h"
 #include "boxcar/kernels/conv/conv_weights.h"

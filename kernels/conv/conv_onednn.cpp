@@ -8,7 +8,6 @@
 
 #include "boxcar/kernels/common/dispatch.h"
 #include "boxcar/kernels/common/instruction_set.h"
-#include "boxcar/kernels/conv/strided_weight_gradient.h"
 
 namespace boxcar::kernels::cpu {
 namespace {
@@ -268,7 +267,7 @@ LibraryWeights cached_weights(Stream& stream, ConvPlans& plans, const Plan& plan
 
 }  // namespace
 
-void conv_forward(Stream& stream, const ConvForwardArgs& args) {
+void onednn_conv_forward(Stream& stream, const ConvForwardArgs& args) {
   ConvPlans& plans = plans_of(stream);
   const Plan& plan = plans.plan({Pass::kForward, args.x.dtype, args.w.dtype, args.y.dtype, args.x.shape(),
                                  args.y.shape(), args.options, args.bias != nullptr, stream.threads(), args.act.kind});
@@ -282,7 +281,7 @@ void conv_forward(Stream& stream, const ConvForwardArgs& args) {
   plans.run(plan.conv, run_args);
 }
 
-void conv_backward_input(Stream& stream, const ConvBackwardInputArgs& args) {
+void onednn_conv_backward_input(Stream& stream, const ConvBackwardInputArgs& args) {
   ConvPlans& plans = plans_of(stream);
   const Plan& plan = plans.plan({Pass::kBackwardInput, args.dy.dtype, args.w.dtype, args.dy.dtype, args.dx.shape(),
                                  args.dy.shape(), args.options, false, stream.threads()});
@@ -294,8 +293,7 @@ void conv_backward_input(Stream& stream, const ConvBackwardInputArgs& args) {
                         {DNNL_ARG_SCRATCHPAD, plans.at(plan.scratch, scratch.view().data)}});
 }
 
-void conv_backward_weight(Stream& stream, const ConvBackwardWeightArgs& args) {
-  if (suits_strided_weight_gradient(args)) return strided_weight_gradient(stream, args);
+void onednn_conv_backward_weight(Stream& stream, const ConvBackwardWeightArgs& args) {
   ConvPlans& plans = plans_of(stream);
   const Plan& plan = plans.plan({Pass::kBackwardWeight, args.x.dtype, args.dw.dtype, args.dy.dtype, args.x.shape(),
                                  args.dy.shape(), args.options, args.dbias != nullptr, stream.threads()});

@@ -5,9 +5,9 @@
 
 namespace boxcar::kernels::cpu {
 
-void conv_forward(Stream& stream, const ConvForwardArgs& args);
-void conv_backward_input(Stream& stream, const ConvBackwardInputArgs& args);
-void conv_backward_weight(Stream& stream, const ConvBackwardWeightArgs& args);
+void onednn_conv_forward(Stream& stream, const ConvForwardArgs& args);
+void onednn_conv_backward_input(Stream& stream, const ConvBackwardInputArgs& args);
+void onednn_conv_backward_weight(Stream& stream, const ConvBackwardWeightArgs& args);
 std::vector<std::string> conv_implementations(Stream& stream);
 
 }  // namespace boxcar::kernels::cpu

@@ -94,6 +94,7 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 #include "boxcar/kernels/conv/strided_weight_gradient.h"
+#include "boxcar/kernels/conv/weight_grad_parts.h"
 
 namespace boxcar::kernels {
 namespace {
@@ -127,15 +128,7 @@ void cpu::strided_weight_gradient(Stream& stream, const ConvBackwardWeightArgs& 
       (args, static_cast<int>(row / args.dy.h), static_cast<int>(row % args.dy.h), sums.as() + part * size);
     }
   });
-  const bool add = args.mode == GradMode::kAdd;
-  float* dw = static_cast<float*>(args.dw.data);
-  parallel_for(stream.threads(), size, 4096, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      float sum = 0;
-      for (std::int64_t part = 0; part < parts; ++part) sum += sums.as()[part * size + i];
-      dw[i] = add ? dw[i] + sum : sum;
-    }
-  });
+  sum_weight_grad_parts(stream, sums.as(), parts, args);
 }
 
 }  // namespace boxcar::kernels

@@ -1,0 +1,71 @@
+// Dense 3x3 convolutions of stride 1: Winograd's filtering beside the library's direct sums. FLOP are those of the
+// direct sum for both.
+#include <benchmark/benchmark.h>
+
+#include <vector>
+
+#include "boxcar/kernels/conv/conv_onednn.h"
+#include "boxcar/kernels/conv/winograd.h"
+#include "boxcar/runtime/parallel/parallel_for.h"
+
+namespace boxcar::kernels {
+namespace {
+
+struct Layer {
+  Stream stream{Device::cpu(), {.threads = available_threads()}};
+  ConvOptions options{.kernel = 3, .padding = 1};
+  Tensor x, w, y, dw;
+
+  explicit Layer(const benchmark::State& state) {
+    const auto size = [&](int i) { return static_cast<int>(state.range(i)); };
+    x = filled({size(0), size(1), size(1), size(2)});
+    y = filled({size(0), size(1), size(1), size(3)});
+    w = filled(conv_weight_shape(size(2), size(3), options));
+    dw = filled(w.shape());
+  }
+
+  Tensor filled(Shape shape) {
+    std::vector<float> values(static_cast<std::size_t>(shape.count()));
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i * 7919 % 2003) / 500.0f - 2.0f;
+    return Tensor::from(stream, shape, values);
+  }
+};
+
+template <class Run>
+void measure(benchmark::State& state, Run&& run) {
+  Layer layer(state);
+  for ([[maybe_unused]] auto unused : state) run(layer);
+  const double flop = 2.0 * static_cast<double>(layer.y.count()) * 9 * layer.x.shape().c;
+  state.counters["FLOP/s"] = benchmark::Counter(flop, benchmark::Counter::kIsIterationInvariantRate);
+}
+
+void forward(benchmark::State& state, void (*function)(Stream&, const ConvForwardArgs&)) {
+  measure(state, [&](Layer& l) { function(l.stream, {l.x, l.w, nullptr, l.y, l.options}); });
+}
+
+void backward_input(benchmark::State& state, void (*function)(Stream&, const ConvBackwardInputArgs&)) {
+  measure(state, [&](Layer& l) { function(l.stream, {l.y, l.w, l.x, l.options}); });
+}
+
+void backward_weight(benchmark::State& state, void (*function)(Stream&, const ConvBackwardWeightArgs&)) {
+  measure(state, [&](Layer& l) { function(l.stream, {l.x, l.y, l.dw, nullptr, l.options}); });
+}
+
+// Layers of yolo11n and yolo11m.
+void sizes(benchmark::internal::Benchmark* b) {
+  b->ArgNames({"images", "map", "from", "to"})->Unit(benchmark::kMillisecond)->UseRealTime();
+  b->Args({16, 80, 64, 64})->Args({16, 80, 32, 16})->Args({16, 40, 32, 32})->Args({16, 40, 128, 64});
+  b->Args({16, 20, 64, 64})->Args({16, 20, 256, 64})->Args({4, 160, 64, 64})->Args({4, 40, 128, 128});
+}
+
+BENCHMARK_CAPTURE(forward, library, cpu::onednn_conv_forward)->Apply(sizes);
+BENCHMARK_CAPTURE(forward, winograd, cpu::winograd_forward)->Apply(sizes);
+BENCHMARK_CAPTURE(backward_input, library, cpu::onednn_conv_backward_input)->Apply(sizes);
+BENCHMARK_CAPTURE(backward_input, winograd, cpu::winograd_backward_input)->Apply(sizes);
+BENCHMARK_CAPTURE(backward_weight, library, cpu::onednn_conv_backward_weight)->Apply(sizes);
+BENCHMARK_CAPTURE(backward_weight, winograd, cpu::winograd_backward_weight)->Apply(sizes);
+
+}  // namespace
+}  // namespace boxcar::kernels
+
+BENCHMARK_MAIN();

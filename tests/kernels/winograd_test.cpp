@@ -1,0 +1,171 @@
+#include "boxcar/kernels/conv/winograd.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "support/simd.h"
+#include "support/tensors.h"
+
+namespace boxcar::kernels {
+namespace {
+
+using test::random_values;
+using test::tensor_of;
+using test::unwritten;
+
+struct Case {
+  const char* name;
+  Shape x;
+  int out, padding;
+};
+void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
+
+const std::vector<Case> kCases = {
+    {"one_pixel", {1, 1, 1, 16}, 16, 1},
+    {"one_tile", {1, 4, 4, 16}, 32, 1},
+    {"less_than_tiles", {2, 7, 9, 32}, 16, 1},
+    {"one_row", {1, 1, 23, 16}, 48, 1},
+    {"no_padding", {1, 9, 14, 48}, 16, 0},
+    {"padding_2", {1, 5, 6, 16}, 16, 2},
+    {"more_channels_than_go_at_once", {1, 6, 5, 272}, 144, 1},
+    {"more_tiles_than_go_at_once", {3, 41, 38, 16}, 16, 1},
+};
+
+// The direct sums in double, each with the sum of its terms' magnitudes, to which rounding is relative.
+struct Sums {
+  std::vector<double> value, magnitude;
+  explicit Sums(std::int64_t count) : value(static_cast<std::size_t>(count)), magnitude(value.size()) {}
+  void add(std::int64_t at, double term) {
+    value[static_cast<std::size_t>(at)] += term;
+    magnitude[static_cast<std::size_t>(at)] += std::abs(term);
+  }
+};
+
+class Winograd : public testing::TestWithParam<Case> {
+ protected:
+  const Case& c() const { return GetParam(); }
+  ConvOptions options() const { return {.kernel = 3, .padding = c().padding}; }
+  Shape y_shape() const { return conv_output_shape(c().x, c().out, options()); }
+  Shape w_shape() const { return conv_weight_shape(c().x.c, c().out, options()); }
+
+  std::vector<float> x_ = random_values(GetParam().x.count(), 1), w_ = random_values(w_shape().count(), 2),
+                     dy_ = random_values(y_shape().count(), 3), bias_ = random_values(GetParam().out, 4);
+
+  // Calls f(index into y, into x, into w) for every product of the convolution.
+  template <class F>
+  void for_products(F&& f) const {
+    const Shape x = c().x, y = y_shape();
+    for (std::int64_t p = 0; p < y.count() / y.c; ++p) {
+      const auto n = p / (y.h * y.w), oy = p / y.w % y.h, ox = p % y.w;
+      for (std::int64_t tap = 0; tap < 9; ++tap) {
+        const auto row = oy - c().padding + tap / 3, column = ox - c().padding + tap % 3;
+        if (row < 0 || row >= x.h || column < 0 || column >= x.w) continue;
+        const auto pixel = (n * x.h + row) * x.w + column;
+        for (std::int64_t o = 0; o < y.c; ++o) {
+          for (std::int64_t i = 0; i < x.c; ++i) f(p * y.c + o, pixel * x.c + i, (o * 9 + tap) * x.c + i);
+        }
+      }
+    }
+  }
+
+  static double at(const std::vector<float>& v, std::int64_t i) { return v[static_cast<std::size_t>(i)]; }
+
+  // Each of the transforms' sums and products rounds to 2^-24 of numbers a few times those of the terms.
+  static void expect_near(const std::vector<float>& got, const Sums& want) {
+    ASSERT_EQ(got.size(), want.value.size());
+    double worst = 0;
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      worst = std::max(worst, std::abs(got[i] - want.value[i]) / (want.magnitude[i] + 1e-30));
+      ASSERT_NEAR(got[i], want.value[i], 4e-6 * want.magnitude[i]) << i;
+    }
+    printf("worst %g\n", worst);
+  }
+
+  template <class Run>
+  std::vector<float> on_threads(int threads, Run&& run) const {
+    Stream stream(Device::cpu(), {.threads = threads});
+    return run(stream).to_host(stream);
+  }
+  // The bits are the same whatever the threads.
+  template <class Run>
+  std::vector<float> result(Run&& run) const {
+    const std::vector<float> one = on_threads(1, run);
+    EXPECT_EQ(on_threads(3, run), one);
+    return one;
+  }
+};
+
+TEST_P(Winograd, Forward) {
+  Sums want(y_shape().count());
+  for_products([&](auto y, auto x, auto w) { want.add(y, at(x_, x) * at(w_, w)); });
+  for (std::int64_t i = 0; i < y_shape().count(); ++i) want.add(i, at(bias_, i % c().out));
+  test::on_every_target([&] {
+    expect_near(result([&](Stream& stream) {
+                  const Tensor y = unwritten(stream, y_shape());
+                  cpu::winograd_forward(stream, {tensor_of(stream, c().x, x_), tensor_of(stream, w_shape(), w_),
+                                                 bias_.data(), y, options()});
+                  return y;
+                }),
+                want);
+  });
+}
+
+TEST_P(Winograd, BackwardInput) {
+  Sums want(c().x.count());
+  for_products([&](auto y, auto x, auto w) { want.add(x, at(dy_, y) * at(w_, w)); });
+  test::on_every_target([&] {
+    expect_near(
+        result([&](Stream& stream) {
+          const Tensor dx = unwritten(stream, c().x);
+          cpu::winograd_backward_input(
+              stream, {tensor_of(stream, y_shape(), dy_), tensor_of(stream, w_shape(), w_), dx, options()});
+          return dx;
+        }),
+        want);
+  });
+}
+
+TEST_P(Winograd, BackwardWeightWrittenAndAdded) {
+  Sums want(w_shape().count());
+  for_products([&](auto y, auto x, auto w) { want.add(w, at(dy_, y) * at(x_, x)); });
+  const auto backward = [&](Stream& stream, const Tensor& dw, GradMode mode) {
+    cpu::winograd_backward_weight(
+        stream, {tensor_of(stream, c().x, x_), tensor_of(stream, y_shape(), dy_), dw, nullptr, options(), mode});
+    return dw;
+  };
+  test::on_every_target([&] {
+    expect_near(
+        result([&](Stream& stream) { return backward(stream, unwritten(stream, w_shape()), GradMode::kOverwrite); }),
+        want);
+    Sums sum = want;
+    for (std::int64_t i = 0; i < w_shape().count(); ++i) sum.add(i, at(w_, i));
+    expect_near(result([&](Stream& stream) {
+                  return backward(stream, tensor_of(stream, w_shape(), w_), GradMode::kAdd);
+                }),
+                sum);
+  });
+}
+
+TEST_P(Winograd, AppliesTheActivation) {
+  for (const ActKind kind : {ActKind::kRelu, ActKind::kSilu}) {
+    const auto forward = [&](Act act) {
+      return on_threads(2, [&](Stream& stream) {
+        const Tensor y = unwritten(stream, y_shape());
+        cpu::winograd_forward(stream, {tensor_of(stream, c().x, x_), tensor_of(stream, w_shape(), w_), bias_.data(), y,
+                                       options(), act});
+        return y;
+      });
+    };
+    const std::vector<float> linear = forward({}), activated = forward({kind});
+    for (std::size_t i = 0; i < linear.size(); ++i) {
+      const float want = activate(Act{kind}, linear[i]);
+      ASSERT_NEAR(activated[i], want, 1e-6f * std::abs(want) + 1e-30f) << i;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Cases, Winograd, testing::ValuesIn(kCases), [](const auto& each) { return each.param.name; });
+
+}  // namespace
+}  // namespace boxcar::kernels
