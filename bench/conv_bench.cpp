@@ -1,4 +1,4 @@
-// Dense 3x3 convolutions of stride 1: Winograd's filtering beside the library's direct sums. FLOP are those of the
+// Dense 3x3 convolutions: Winograd's filtering beside the library's direct sums. FLOP are those of the
 // direct sum for both.
 #include <benchmark/benchmark.h>
 
@@ -13,13 +13,14 @@ namespace {
 
 struct Layer {
   Stream stream{Device::cpu(), {.threads = available_threads()}};
-  ConvOptions options{.kernel = 3, .padding = 1};
+  ConvOptions options;
   Tensor x, w, y, dw;
 
   explicit Layer(const benchmark::State& state) {
     const auto size = [&](int i) { return static_cast<int>(state.range(i)); };
     x = filled({size(0), size(1), size(1), size(2)});
-    y = filled({size(0), size(1), size(1), size(3)});
+    options = {.kernel = size(4), .stride = size(5), .padding = size(4) / 2};
+    y = filled(conv_output_shape(x.shape(), size(3), options));
     w = filled(conv_weight_shape(size(2), size(3), options));
     dw = filled(w.shape());
   }
@@ -35,7 +36,8 @@ template <class Run>
 void measure(benchmark::State& state, Run&& run) {
   Layer layer(state);
   for ([[maybe_unused]] auto unused : state) run(layer);
-  const double flop = 2.0 * static_cast<double>(layer.y.count()) * 9 * layer.x.shape().c;
+  const double flop =
+      2.0 * static_cast<double>(layer.y.count()) * layer.w.shape().h * layer.w.shape().w * layer.x.shape().c;
   state.counters["FLOP/s"] = benchmark::Counter(flop, benchmark::Counter::kIsIterationInvariantRate);
 }
 
@@ -53,9 +55,19 @@ void backward_weight(benchmark::State& state, void (*function)(Stream&, const Co
 
 // Layers of yolo11n and yolo11m.
 void sizes(benchmark::internal::Benchmark* b) {
-  b->ArgNames({"images", "map", "from", "to"})->Unit(benchmark::kMillisecond)->UseRealTime();
-  b->Args({16, 80, 64, 64})->Args({16, 80, 32, 16})->Args({16, 40, 32, 32})->Args({16, 40, 128, 64});
-  b->Args({16, 20, 64, 64})->Args({16, 20, 256, 64})->Args({4, 160, 64, 64})->Args({4, 40, 128, 128});
+  b->ArgNames({"images", "map", "from", "to", "kernel", "stride"})->Unit(benchmark::kMillisecond)->UseRealTime();
+  b->Args({16, 80, 64, 64, 3, 1})
+      ->Args({16, 80, 32, 16, 3, 1})
+      ->Args({16, 40, 32, 32, 3, 1})
+      ->Args({16, 40, 128, 64, 3, 1});
+  b->Args({16, 160, 64, 64, 3, 2})
+      ->Args({16, 80, 128, 128, 3, 2})
+      ->Args({16, 320, 16, 32, 3, 2})
+      ->Args({16, 40, 128, 256, 3, 2});
+  b->Args({16, 20, 64, 64, 3, 1})
+      ->Args({16, 20, 256, 64, 3, 1})
+      ->Args({4, 160, 64, 64, 3, 1})
+      ->Args({4, 40, 128, 128, 3, 1});
 }
 
 BENCHMARK_CAPTURE(forward, library, cpu::onednn_conv_forward)->Apply(sizes);

@@ -7,24 +7,12 @@
 #define BOXCAR_KERNELS_COMMON_REGISTER_TILE_INL_H_
 #endif
 
+#include "boxcar/kernels/common/product.h"
 #include "boxcar/kernels/common/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace boxcar::kernels {
 namespace HWY_NAMESPACE {
-
-/// c[r, j] = (add ? c[r, j] : 0) + sum over k < depth of a[r * a_row + k * a_step] * b[k * b_step + j].
-/// Sums go in the order of k, each product and sum rounded once where the instruction set can.
-struct Product {
-  const float* a;
-  std::int64_t a_row, a_step;
-  const float* b;
-  std::int64_t b_step;
-  float* c;
-  std::int64_t c_row;
-  std::int64_t depth;
-  bool add;
-};
 
 /// kRows x kVectors vectors of results; with 32 registers 24 of them, with 16 registers 12.
 template <int kRows, int kVectors, class D>
@@ -77,6 +65,10 @@ inline void multiply(const Product& p, std::int64_t rows, std::int64_t columns) 
   };
   if constexpr (kManyRegisters) {
     for (; columns >= 4 * lanes; take(4)) multiply_columns<6, 4>(d, part, rows);
+    if (columns == 3 * lanes) {
+      multiply_columns<8, 3>(d, part, rows);
+      return;
+    }
     for (; columns >= 2 * lanes; take(2)) multiply_columns<12, 2>(d, part, rows);
     for (; columns >= lanes; take(1)) multiply_columns<12, 1>(d, part, rows);
   } else {

@@ -45,8 +45,10 @@ OpCost conv_cost(const TensorView& x, const TensorView& w, const TensorView& y, 
           2 * y.count() * (x.c / options.groups) * options.kernel * options.kernel};
 }
 
-// CUDA's kernels make statistics of what they store; a dry run counts those.
-bool kernels_make_statistics(const Stream& stream) { return stream.device().is_cuda() || stream.dry_run(); }
+// CUDA's kernels make statistics of what they store; a dry run counts those. On the CPU some do.
+bool kernels_make_statistics(const Stream& stream, const ConvForwardArgs& args) {
+  return stream.device().is_cuda() || stream.dry_run() || cpu::conv_makes_statistics(args);
+}
 
 }  // namespace
 
@@ -93,7 +95,8 @@ void conv_forward(Stream& stream, const ConvForwardArgs& args) {
     check_packed("conv_forward", "x", args.x);
     BOXCAR_DISPATCH(stream, conv_forward, args);
   }
-  if (args.statistics.wanted() && !kernels_make_statistics(stream)) batch_statistics(stream, {args.y, args.statistics});
+  if (args.statistics.wanted() && !kernels_make_statistics(stream, args))
+    batch_statistics(stream, {args.y, args.statistics});
 }
 
 void conv_backward_input(Stream& stream, const ConvBackwardInputArgs& args) {

@@ -60,7 +60,8 @@ struct ConvForwardArgs {
   std::optional<TensorView> rounded = {};
 };
 /// Throws ShapeError, or DeviceError where the library has no such convolution for this CPU (bf16 below AVX-512).
-/// Statistics come from our own kernel on CUDA, and from batch_statistics() on the CPU and after a library's plan.
+/// Statistics come from our own kernels on CUDA and of 1x1 convolutions in f32 on the CPU, and from batch_statistics()
+/// else.
 void conv_forward(Stream& stream, const ConvForwardArgs& args);
 /// Launches are those of a vendor's library, one a convolution; the plain kernels of the tree take more where a data
 /// gradient has a stride or a weight gradient is summed in parts.

@@ -1,12 +1,15 @@
 #include "boxcar/kernels/conv/conv_cpu.h"
 
 #include "boxcar/kernels/conv/conv_onednn.h"
-#include "boxcar/kernels/conv/strided_weight_gradient.h"
+#include "boxcar/kernels/conv/pointwise.h"
 #include "boxcar/kernels/conv/winograd.h"
 
 namespace boxcar::kernels {
 
+bool cpu::conv_makes_statistics(const ConvForwardArgs& args) { return suits_pointwise_statistics(args); }
+
 void cpu::conv_forward(Stream& stream, const ConvForwardArgs& args) {
+  if (suits_pointwise_statistics(args)) return pointwise_forward(stream, args);
   if (suits_winograd(args.x, args.y, args.options)) return winograd_forward(stream, args);
   onednn_conv_forward(stream, args);
 }
@@ -18,7 +21,6 @@ void cpu::conv_backward_input(Stream& stream, const ConvBackwardInputArgs& args)
 
 void cpu::conv_backward_weight(Stream& stream, const ConvBackwardWeightArgs& args) {
   if (suits_winograd_weight_gradient(args)) return winograd_backward_weight(stream, args);
-  if (suits_strided_weight_gradient(args)) return strided_weight_gradient(stream, args);
   onednn_conv_backward_weight(stream, args);
 }
 

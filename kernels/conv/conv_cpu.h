@@ -5,6 +5,8 @@
 
 namespace boxcar::kernels::cpu {
 
+/// Whether conv_forward() writes the statistics that are wanted of y.
+bool conv_makes_statistics(const ConvForwardArgs& args);
 void conv_forward(Stream& stream, const ConvForwardArgs& args);
 void conv_backward_input(Stream& stream, const ConvBackwardInputArgs& args);
 void conv_backward_weight(Stream& stream, const ConvBackwardWeightArgs& args);

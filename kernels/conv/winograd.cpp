@@ -17,12 +17,10 @@ namespace boxcar::kernels {
 namespace HWY_NAMESPACE {
 namespace {
 
-using cpu::kPatchSide;
-using cpu::kPoints;
-using cpu::kTileSide;
 using cpu::PointPlanes;
 using cpu::TilePlace;
 using cpu::WinogradEpilogue;
+using cpu::WinogradFilters;
 using cpu::WinogradTiles;
 
 // A square of pixels of an image, of which some may lie beside it.
@@ -42,32 +40,47 @@ struct Square {
   T* at(int i, int j) const { return first + i * row_step + j * ld; }
 };
 
-// Channels [first, first + planes.width) of the squares of kSide pixels of some tiles, at the points: planes' rows.
+// Channels [channel, channel + planes.width) of a square at the points, for one row of the planes.
 template <class Points>
-void transform_squares(const WinogradTiles& tiles, const TensorView& from, int padding, std::int64_t begin,
-                       std::int64_t end, std::int64_t channel, const PointPlanes& planes) {
+void transform_square(const Square<const float>& square, std::int64_t channel, const PointPlanes& planes,
+                      std::int64_t row) {
   const Wide d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const bool inside = square.inside(Points::kFrom);
+  for (std::int64_t c = 0; c < planes.width; c += lanes) {
+    float* to = planes.data + row * planes.width + c;
+    const auto store = [&](int i, int j, hn::Vec<decltype(d)> value)
+                           HWY_ATTR { hn::StoreU(value, d, to + (i * Points::kTo + j) * planes.plane()); };
+    const auto load = [&](int i, int j) HWY_ATTR { return hn::LoadU(d, square.at(i, j) + channel + c); };
+    if (inside) {
+      transform<Points>(d, load, store);
+    } else {
+      transform<Points>(
+          d, [&](int i, int j) HWY_ATTR { return square.has(i, j) ? load(i, j) : hn::Zero(d); }, store);
+    }
+  }
+}
+
+// The squares of `from` of tiles [begin, end).
+template <class Points>
+void transform_from(const WinogradTiles& tiles, std::int64_t begin, std::int64_t end, std::int64_t channel,
+                    const PointPlanes& planes) {
   for (std::int64_t tile = begin; tile < end; ++tile) {
     const TilePlace place(tiles, tile);
-    const Square<const float> square(from, place.image, place.row - padding, place.column - padding);
-    const bool inside = square.inside(Points::kFrom);
-    for (std::int64_t c = 0; c < planes.width; c += lanes) {
-      float* to = planes.data + (tile - begin) * planes.width + c;
-      const auto store = [&](int i, int j, hn::Vec<decltype(d)> value)
-                             HWY_ATTR { hn::StoreU(value, d, to + (i * kPatchSide + j) * planes.plane()); };
-      const std::int64_t offset = channel + c;
-      if (inside) {
-        transform<Points>(
-            d, [&](int i, int j) HWY_ATTR { return hn::LoadU(d, square.at(i, j) + offset); }, store);
-      } else {
-        transform<Points>(
-            d,
-            [&](int i, int j)
-                HWY_ATTR { return square.has(i, j) ? hn::LoadU(d, square.at(i, j) + offset) : hn::Zero(d); },
-            store);
-      }
-    }
+    const int row = place.row * tiles.from_step - tiles.padding,
+              column = place.column * tiles.from_step - tiles.padding;
+    transform_square<Points>({tiles.from, place.image, row, column}, channel, planes, tile - begin);
+  }
+}
+
+// The squares of `to`.
+template <class Points>
+void transform_to(const WinogradTiles& tiles, std::int64_t begin, std::int64_t end, std::int64_t channel,
+                  const PointPlanes& planes) {
+  for (std::int64_t tile = begin; tile < end; ++tile) {
+    const TilePlace place(tiles, tile);
+    transform_square<Points>({tiles.to, place.image, place.row * tiles.to_step, place.column * tiles.to_step}, channel,
+                             planes, tile - begin);
   }
 }
 
@@ -78,21 +91,21 @@ HWY_INLINE hn::Vec<D> activated(D d, hn::Vec<D> x) {
   return x;
 }
 
-// y of some tiles from their products.
-template <ActKind kAct>
+// Results of tiles [begin, end) from their products.
+template <class Points, ActKind kAct>
 void write_tiles(const WinogradTiles& tiles, std::int64_t begin, std::int64_t end, const float* bias,
                  const PointPlanes& products) {
   const Wide d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   for (std::int64_t tile = begin; tile < end; ++tile) {
     const TilePlace place(tiles, tile);
-    const Square<float> square(tiles.y, place.image, place.row, place.column);
-    const bool inside = square.inside(kTileSide);
+    const Square<float> square(tiles.to, place.image, place.row * tiles.to_step, place.column * tiles.to_step);
+    const bool inside = square.inside(Points::kTo);
     for (std::int64_t c = 0; c < products.width; c += lanes) {
       const float* from = products.data + (tile - begin) * products.width + c;
       const auto offset = bias ? hn::LoadU(d, bias + c) : hn::Zero(d);
-      transform<OutputFromPoints>(
-          d, [&](int i, int j) HWY_ATTR { return hn::LoadU(d, from + (i * kPatchSide + j) * products.plane()); },
+      transform<Points>(
+          d, [&](int i, int j) HWY_ATTR { return hn::LoadU(d, from + (i * Points::kFrom + j) * products.plane()); },
           [&](int i, int j, hn::Vec<decltype(d)> value) HWY_ATTR {
             if (!inside && !square.has(i, j)) return;
             hn::StoreU(activated<kAct>(d, hn::Add(value, offset)), d, square.at(i, j) + c);
@@ -101,80 +114,124 @@ void write_tiles(const WinogradTiles& tiles, std::int64_t begin, std::int64_t en
   }
 }
 
+template <class Points>
 void write_tiles(const WinogradTiles& tiles, std::int64_t begin, std::int64_t end, const WinogradEpilogue& epilogue,
                  const PointPlanes& products) {
   switch (epilogue.act) {
     case ActKind::kSilu:
-      return write_tiles<ActKind::kSilu>(tiles, begin, end, epilogue.bias, products);
+      return write_tiles<Points, ActKind::kSilu>(tiles, begin, end, epilogue.bias, products);
     case ActKind::kRelu:
-      return write_tiles<ActKind::kRelu>(tiles, begin, end, epilogue.bias, products);
+      return write_tiles<Points, ActKind::kRelu>(tiles, begin, end, epilogue.bias, products);
     default:
-      return write_tiles<ActKind::kIdentity>(tiles, begin, end, epilogue.bias, products);
+      return write_tiles<Points, ActKind::kIdentity>(tiles, begin, end, epilogue.bias, products);
   }
 }
 
-}  // namespace
+// Calls f(point, filter point) for all points of a scheme.
+template <class Scheme, class F>
+HWY_INLINE void for_points(F&& f) {
+  for (int i = 0; i < Scheme::kPoints; ++i) {
+    for (int j = 0; j < Scheme::kPoints; ++j) {
+      f(i * Scheme::kPoints + j, Scheme::filter_point(i) * 6 + Scheme::filter_point(j));
+    }
+  }
+}
 
-// Filters w(c, j) of channels c in [first, first + lanes of a vector) of x and all channels j of y, at the points:
-// u[point][c][j].
-void filters_at_points(const cpu::WinogradFilters& w, std::int64_t c, const PointPlanes& u) {
+template <class Scheme>
+void filters_at_points(const WinogradFilters& w, std::int64_t c, const PointPlanes& u) {
   const Wide d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   const hn::RebindToSigned<decltype(d)> di;
   const auto index = hn::Mul(hn::Iota(di, 0), hn::Set(di, static_cast<std::int32_t>(w.to_step)));
   for (std::int64_t j = 0; j < u.width; j += lanes) {
     const float* from = w.data + c * w.from_step + j * w.to_step;
-    transform<FilterPoints>(
+    transform<typename Scheme::Filter>(
         d,
         [&](int ky, int kx) HWY_ATTR {
           return hn::GatherIndex(d, from + (w.turned ? 8 - (ky * 3 + kx) : ky * 3 + kx) * w.tap_step, index);
         },
         [&](int ky, int kx, hn::Vec<decltype(d)> value)
-            HWY_ATTR { hn::StoreU(value, d, u.at(ky * kPatchSide + kx) + c * u.width + j); });
+            HWY_ATTR { hn::StoreU(value, d, u.at(ky * 6 + kx) + c * u.width + j); });
   }
 }
 
-// y of tiles [begin, end), as many as `products` has rows. Channels of x go by as many as `inputs` has room for.
-void forward_tiles(const WinogradTiles& tiles, const PointPlanes& u, const WinogradEpilogue& epilogue,
-                   std::int64_t begin, std::int64_t end, const PointPlanes& inputs, const PointPlanes& products) {
+template <class Scheme>
+void convolve_tiles(const WinogradTiles& tiles, const PointPlanes& u, const WinogradEpilogue& epilogue,
+                    std::int64_t begin, std::int64_t end, const PointPlanes& inputs, const PointPlanes& products) {
   for (std::int64_t c = 0; c < u.rows; c += inputs.width) {
     PointPlanes part = inputs;
     part.width = std::min(inputs.width, u.rows - c);
-    transform_squares<InputPoints>(tiles, tiles.x, tiles.padding, begin, end, c, part);
-    for (int point = 0; point < kPoints; ++point) {
-      multiply({part.at(point), part.width, 1, u.at(point) + c * u.width, u.width, products.at(point), products.width,
-                part.width, c > 0},
+    transform_from<typename Scheme::Input>(tiles, begin, end, c, part);
+    for_points<Scheme>([&](int point, int filter_point) {
+      multiply({part.at(point), part.width, 1, u.at(filter_point) + c * u.width, u.width, products.at(point),
+                products.width, part.width, c > 0},
                end - begin, u.width);
-    }
+    });
   }
-  write_tiles(tiles, begin, end, epilogue, products);
+  write_tiles<typename Scheme::Output>(tiles, begin, end, epilogue, products);
 }
 
-// Adds what tiles [begin, end) give to the sums [point][O part][C part].
+template <class Scheme>
 void add_filter_grads(const WinogradTiles& tiles, std::int64_t begin, std::int64_t end, std::int64_t channel,
                       std::int64_t out_channel, const PointPlanes& inputs, const PointPlanes& grads,
                       const PointPlanes& sums) {
-  transform_squares<InputPoints>(tiles, tiles.x, tiles.padding, begin, end, channel, inputs);
-  transform_squares<OutputGradPoints>(tiles, tiles.y, 0, begin, end, out_channel, grads);
-  for (int point = 0; point < kPoints; ++point) {
-    multiply({grads.at(point), 1, grads.width, inputs.at(point), inputs.width, sums.at(point), sums.width, end - begin,
-              true},
+  transform_from<typename Scheme::Input>(tiles, begin, end, channel, inputs);
+  transform_to<typename Scheme::OutputGrad>(tiles, begin, end, out_channel, grads);
+  for_points<Scheme>([&](int point, int filter_point) {
+    multiply({grads.at(point), 1, grads.width, inputs.at(point), inputs.width, sums.at(filter_point), sums.width,
+              end - begin, true},
              sums.rows, sums.width);
-  }
+  });
 }
 
-// dw [O part][3][3][C], of the sums' channels, from the sums.
+template <class Scheme>
 void write_filter_grads(const PointPlanes& sums, std::int64_t channels, float* dw) {
   const Wide d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   for (std::int64_t o = 0; o < sums.rows; ++o) {
     for (std::int64_t c = 0; c < sums.width; c += lanes) {
-      transform<FilterGradFromPoints>(
-          d, [&](int i, int j) HWY_ATTR { return hn::LoadU(d, sums.at(i * kPatchSide + j) + o * sums.width + c); },
+      transform<typename Scheme::FilterGrad>(
+          d, [&](int i, int j) HWY_ATTR { return hn::LoadU(d, sums.at(i * 6 + j) + o * sums.width + c); },
           [&](int ky, int kx, hn::Vec<decltype(d)> value)
               HWY_ATTR { hn::StoreU(value, d, dw + (o * 9 + ky * 3 + kx) * channels + c); });
     }
   }
+}
+
+}  // namespace
+
+// Filters of channel c of what is convolved and all channels j of the result, at the points: u[point][c][j].
+void filters_at_points(int stride, const WinogradFilters& w, std::int64_t c, const PointPlanes& u) {
+  if (stride == 1) return filters_at_points<UnitStride>(w, c, u);
+  filters_at_points<StrideTwo>(w, c, u);
+}
+
+// Results of tiles [begin, end), no more than planes have rows. Channels go by as many as `inputs` has room for.
+void convolve_tiles(const WinogradTiles& tiles, const PointPlanes& u, const WinogradEpilogue& epilogue,
+                    std::int64_t begin, std::int64_t end, const PointPlanes& inputs, const PointPlanes& products) {
+  if (tiles.from_step == tiles.to_step) {
+    return convolve_tiles<UnitStride>(tiles, u, epilogue, begin, end, inputs, products);
+  }
+  if (tiles.from_step > tiles.to_step) {
+    return convolve_tiles<StrideTwo>(tiles, u, epilogue, begin, end, inputs, products);
+  }
+  convolve_tiles<StrideTwoBackward>(tiles, u, epilogue, begin, end, inputs, products);
+}
+
+// Adds what tiles [begin, end) give to the sums [filter point][O part][C part].
+void add_filter_grads(const WinogradTiles& tiles, std::int64_t begin, std::int64_t end, std::int64_t channel,
+                      std::int64_t out_channel, const PointPlanes& inputs, const PointPlanes& grads,
+                      const PointPlanes& sums) {
+  if (tiles.from_step == tiles.to_step) {
+    return add_filter_grads<UnitStride>(tiles, begin, end, channel, out_channel, inputs, grads, sums);
+  }
+  add_filter_grads<StrideTwo>(tiles, begin, end, channel, out_channel, inputs, grads, sums);
+}
+
+// dw [O part][3][3][C], of the sums' channels, from the sums.
+void write_filter_grads(int stride, const PointPlanes& sums, std::int64_t channels, float* dw) {
+  if (stride == 1) return write_filter_grads<UnitStride>(sums, channels, dw);
+  write_filter_grads<StrideTwo>(sums, channels, dw);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -182,31 +239,32 @@ void write_filter_grads(const PointPlanes& sums, std::int64_t channels, float* d
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-#include "boxcar/kernels/conv/winograd.h"
 #include "boxcar/kernels/conv/weight_grad_parts.h"
+#include "boxcar/kernels/conv/winograd.h"
 #include "boxcar/runtime/parallel/parallel_for.h"
 
 namespace boxcar::kernels {
 namespace {
 
-using cpu::kPoints;
 using cpu::PointPlanes;
 using cpu::WinogradEpilogue;
 using cpu::WinogradFilters;
 using cpu::WinogradTiles;
 
 HWY_EXPORT(filters_at_points);
-HWY_EXPORT(forward_tiles);
+HWY_EXPORT(convolve_tiles);
 HWY_EXPORT(add_filter_grads);
 HWY_EXPORT(write_filter_grads);
 
-constexpr std::int64_t kVector = 16;       // channels that suit every instruction set
-constexpr std::int64_t kMostChannels = 128;  // that are multiplied at once: a point's planes fit the first caches
+constexpr std::int64_t kVector = 16;               // channels that suit every instruction set
+constexpr std::int64_t kMostChannels = 128;        // that are multiplied at once: a point's planes fit the first caches
 constexpr std::int64_t kCachedFloats = 256 << 10;  // of a thread's planes: half of a second cache of 2 MB
 
+std::int64_t points_of(int stride) { return stride == 1 ? 36 : 81; }
+
 // Tiles whose planes of `width` channels in all stay in a core's second cache.
-std::int64_t tiles_at_once(std::int64_t width) {
-  return std::clamp<std::int64_t>(kCachedFloats / (kPoints * width) / 12 * 12, 12, 96);
+std::int64_t tiles_at_once(std::int64_t points, std::int64_t width) {
+  return std::clamp<std::int64_t>(kCachedFloats / (points * width) / 12 * 12, 12, 96);
 }
 
 Tensor floats(Stream& stream, std::int64_t count) {
@@ -222,21 +280,23 @@ void for_each_thread(Stream& stream, std::int64_t count,
   });
 }
 
-Tensor filters_at_points(Stream& stream, const WinogradFilters& w, std::int64_t from, std::int64_t to) {
-  PointPlanes u{nullptr, from, to};
+Tensor filters_at_points(Stream& stream, int stride, const WinogradFilters& w, std::int64_t from, std::int64_t to) {
+  PointPlanes u{nullptr, cpu::kFilterPoints, from, to};
   Tensor storage = floats(stream, u.size());
   u.data = storage.as();
   parallel_for(stream.threads(), from, 4, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t c = begin; c < end; ++c) HWY_DYNAMIC_DISPATCH(filters_at_points)(w, c, u);
+    for (std::int64_t c = begin; c < end; ++c) HWY_DYNAMIC_DISPATCH(filters_at_points)(stride, w, c, u);
   });
   return storage;
 }
 
-void run_forward(Stream& stream, const WinogradTiles& tiles, const Tensor& filters, const WinogradEpilogue& epilogue) {
-  const PointPlanes u{filters.as(), tiles.x.c, tiles.y.c};
-  const std::int64_t channels = std::min<std::int64_t>(tiles.x.c, kMostChannels);
-  const std::int64_t step = tiles_at_once(channels + tiles.y.c);
-  PointPlanes inputs{nullptr, step, channels}, products{nullptr, step, tiles.y.c};
+void convolve(Stream& stream, const WinogradTiles& tiles, int stride, const Tensor& filters,
+              const WinogradEpilogue& epilogue) {
+  const std::int64_t points = points_of(stride);
+  const PointPlanes u{filters.as(), cpu::kFilterPoints, tiles.from.c, tiles.to.c};
+  const std::int64_t channels = std::min<std::int64_t>(tiles.from.c, kMostChannels);
+  const std::int64_t step = tiles_at_once(points, channels + tiles.to.c);
+  const PointPlanes inputs{nullptr, points, step, channels}, products{nullptr, points, step, tiles.to.c};
   const std::int64_t size = inputs.size() + products.size();
   const Tensor planes = floats(stream, size * stream.threads());
   for_each_thread(stream, tiles.count(), [&](std::int64_t thread, std::int64_t begin, std::int64_t end) {
@@ -244,32 +304,63 @@ void run_forward(Stream& stream, const WinogradTiles& tiles, const Tensor& filte
     in.data = planes.as() + thread * size;
     out.data = in.data + in.size();
     for (std::int64_t tile = begin; tile < end; tile += step) {
-      HWY_DYNAMIC_DISPATCH(forward_tiles)(tiles, u, epilogue, tile, std::min(tile + step, end), in, out);
+      HWY_DYNAMIC_DISPATCH(convolve_tiles)(tiles, u, epilogue, tile, std::min(tile + step, end), in, out);
     }
   });
 }
 
+WinogradTiles forward_tiles(const TensorView& x, const TensorView& y, const ConvOptions& options) {
+  return {x, y, options.padding, 4 * options.stride, 4};
+}
+
+// A weight gradient's sum in parts, each over neighbouring tiles and a range of both sides' channels.
+struct WeightGradTasks {
+  std::int64_t tiles, in_channels, out_channels;
+  std::int64_t parts = cpu::weight_grad_part_count(tiles, 64, 9 * in_channels * out_channels);
+  std::int64_t in_step = std::min(in_channels, kMostChannels), out_step = std::min(out_channels, kMostChannels);
+  std::int64_t in_count = (in_channels + in_step - 1) / in_step, out_count = (out_channels + out_step - 1) / out_step;
+
+  struct Task {
+    std::int64_t part, begin, end, channel, width, out_channel, out_width;
+  };
+  std::int64_t count() const { return parts * in_count * out_count; }
+  Task at(std::int64_t i) const {
+    const std::int64_t part = i / (in_count * out_count), channel = i / out_count % in_count * in_step,
+                       out_channel = i % out_count * out_step;
+    return {part,
+            tiles * part / parts,
+            tiles * (part + 1) / parts,
+            channel,
+            std::min(in_step, in_channels - channel),
+            out_channel,
+            std::min(out_step, out_channels - out_channel)};
+  }
+};
+
 }  // namespace
 
 bool cpu::suits_winograd(const TensorView& x, const TensorView& y, const ConvOptions& o) {
-  const bool three = o.kernel == 3 && o.stride == 1 && o.dilation == 1 && o.groups == 1 && o.padding <= 2;
-  return three && x.dtype == DType::kF32 && y.dtype == DType::kF32 && x.c % kVector == 0 && y.c % kVector == 0 &&
-         y.count() > 0;
+  const bool three = o.kernel == 3 && o.dilation == 1 && o.groups == 1;
+  const bool known = (o.stride == 1 && o.padding <= 2) || (o.stride == 2 && o.padding == 1);
+  return three && known && x.dtype == DType::kF32 && y.dtype == DType::kF32 && x.c % kVector == 0 &&
+         y.c % kVector == 0 && y.count() > 0;
 }
 
 void cpu::winograd_forward(Stream& stream, const ConvForwardArgs& args) {
   const std::int64_t channels = args.x.c;
   const WinogradFilters w{static_cast<const float*>(args.w.data), 1, 9 * channels, channels, false};
-  run_forward(stream, {args.x, args.y, args.options.padding}, filters_at_points(stream, w, channels, args.y.c),
-              {args.bias, args.act.kind});
+  const int stride = args.options.stride;
+  convolve(stream, forward_tiles(args.x, args.y, args.options), stride,
+           filters_at_points(stream, stride, w, channels, args.y.c), {args.bias, args.act.kind});
 }
 
-// dx is the convolution of dy with each filter turned by half a circle.
+// dx is the convolution of dy with each filter turned by half a circle; with stride 2 of dy with zeros between.
 void cpu::winograd_backward_input(Stream& stream, const ConvBackwardInputArgs& args) {
   const std::int64_t channels = args.dx.c;
   const WinogradFilters w{static_cast<const float*>(args.w.data), 9 * channels, 1, channels, true};
-  run_forward(stream, {args.dy, args.dx, 2 - args.options.padding},
-              filters_at_points(stream, w, args.dy.c, channels), {});
+  const int stride = args.options.stride;
+  const WinogradTiles tiles{args.dy, args.dx, stride == 1 ? 2 - args.options.padding : 0, 4, 4 * stride};
+  convolve(stream, tiles, stride, filters_at_points(stream, stride, w, args.dy.c, channels), {});
 }
 
 bool cpu::suits_winograd_weight_gradient(const ConvBackwardWeightArgs& args) {
@@ -277,39 +368,35 @@ bool cpu::suits_winograd_weight_gradient(const ConvBackwardWeightArgs& args) {
 }
 
 void cpu::winograd_backward_weight(Stream& stream, const ConvBackwardWeightArgs& args) {
-  constexpr std::int64_t kTilesOfPart = 64, kMostParts = 32;
-  const WinogradTiles tiles{args.x, args.dy, args.options.padding};
-  const std::int64_t from = std::min<std::int64_t>(args.x.c, kMostChannels),
-                     to = std::min<std::int64_t>(args.dy.c, kMostChannels);
-  const std::int64_t from_count = (args.x.c + from - 1) / from, to_count = (args.dy.c + to - 1) / to;
-  const std::int64_t parts = std::clamp<std::int64_t>(tiles.count() / kTilesOfPart, 1, kMostParts);
-  const std::int64_t step = tiles_at_once(from + to);
-  const PointPlanes inputs{nullptr, step, from}, grads{nullptr, step, to}, sums{nullptr, to, from};
+  const WinogradTiles tiles = forward_tiles(args.x, args.dy, args.options);
+  const WeightGradTasks tasks{tiles.count(), args.x.c, args.dy.c};
+  const std::int64_t points = points_of(args.options.stride);
+  const std::int64_t step = tiles_at_once(points, tasks.in_step + tasks.out_step);
+  const PointPlanes inputs{nullptr, points, step, tasks.in_step}, grads{nullptr, points, step, tasks.out_step},
+      sums{nullptr, kFilterPoints, tasks.out_step, tasks.in_step};
   const std::int64_t size = inputs.size() + grads.size() + sums.size();
   const Tensor planes = floats(stream, size * stream.threads());
   const std::int64_t dw_size = args.dw.count();
-  const Tensor dw_parts = floats(stream, parts * dw_size);
-  for_each_thread(stream, parts * from_count * to_count, [&](std::int64_t thread, std::int64_t begin, std::int64_t end) {
-    for (std::int64_t task = begin; task < end; ++task) {
-      const std::int64_t part = task / (from_count * to_count), channel = task / to_count % from_count * from,
-                         out_channel = task % to_count * to;
-      PointPlanes in = inputs, grad = grads, sum = sums;
-      in.width = sum.width = std::min<std::int64_t>(from, args.x.c - channel);
-      grad.width = sum.rows = std::min<std::int64_t>(to, args.dy.c - out_channel);
-      in.data = planes.as() + thread * size;
-      grad.data = in.data + inputs.size();
-      sum.data = grad.data + grads.size();
+  const Tensor dw_parts = floats(stream, tasks.parts * dw_size);
+  for_each_thread(stream, tasks.count(), [&](std::int64_t thread, std::int64_t begin, std::int64_t end) {
+    PointPlanes in = inputs, grad = grads, sum = sums;
+    in.data = planes.as() + thread * size;
+    grad.data = in.data + inputs.size();
+    sum.data = grad.data + grads.size();
+    for (std::int64_t i = begin; i < end; ++i) {
+      const WeightGradTasks::Task task = tasks.at(i);
+      in.width = sum.width = task.width;
+      grad.width = sum.rows = task.out_width;
       std::fill_n(sum.data, sum.size(), 0.0f);
-      const std::int64_t last = tiles.count() * (part + 1) / parts;
-      for (std::int64_t tile = tiles.count() * part / parts; tile < last; tile += step) {
+      for (std::int64_t tile = task.begin; tile < task.end; tile += step) {
         HWY_DYNAMIC_DISPATCH(add_filter_grads)
-        (tiles, tile, std::min(tile + step, last), channel, out_channel, in, grad, sum);
+        (tiles, tile, std::min(tile + step, task.end), task.channel, task.out_channel, in, grad, sum);
       }
-      HWY_DYNAMIC_DISPATCH(write_filter_grads)
-      (sum, args.x.c, dw_parts.as() + part * dw_size + out_channel * 9 * args.x.c + channel);
+      float* dw = dw_parts.as() + task.part * dw_size + task.out_channel * 9 * args.x.c + task.channel;
+      HWY_DYNAMIC_DISPATCH(write_filter_grads)(args.options.stride, sum, args.x.c, dw);
     }
   });
-  sum_weight_grad_parts(stream, dw_parts.as(), parts, args);
+  sum_weight_grad_parts(stream, dw_parts.as(), tasks.parts, args.dw, args.mode);
 }
 
 }  // namespace boxcar::kernels

@@ -1,4 +1,4 @@
-// Dense 3x3 convolutions of stride 1 in f32 by Winograd's minimal filtering: a quarter of the products of the direct
+// Dense 3x3 convolutions of stride 1 and 2 in f32
 // sum (winograd_transforms-inl.h). Results differ from the direct sum's by a few units of f32's precision, and do not
 // depend on the number of threads.
 #pragma once

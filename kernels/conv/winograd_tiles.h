@@ -1,4 +1,4 @@
-// What a convolution by Winograd's filtering is cut into: tiles of 4x4 pixels of one side, which meet 6x6 of the other.
+// What a convolution by Winograd's filtering is cut into.
 #pragma once
 
 #include <algorithm>
@@ -9,49 +9,48 @@
 
 namespace boxcar::kernels::cpu {
 
-constexpr int kTileSide = 4;                  // pixels of y
-constexpr int kPatchSide = 6;                 // pixels of x
-constexpr int kPoints = kPatchSide * kPatchSide;
+constexpr int kFilterPoints = 36;
 
-/// Tiles of y [N,H,W,O] in the order of its pixels, and the patches of x they meet.
+/// Squares of pixels of what is convolved (or of the gradients of results), `from`, each of which makes a square of
+/// `to`; in the order of pixels. They begin `from_step` and `to_step` pixels apart, those of `from` `padding` before.
 struct WinogradTiles {
-  TensorView x, y;
-  int padding;
+  TensorView from, to;
+  int padding, from_step, to_step;
 
-  std::int64_t rows() const { return (y.h + kTileSide - 1) / kTileSide; }
-  std::int64_t columns() const { return (y.w + kTileSide - 1) / kTileSide; }
-  std::int64_t count() const { return y.n * rows() * columns(); }
+  std::int64_t rows() const { return (to.h + to_step - 1) / to_step; }
+  std::int64_t columns() const { return (to.w + to_step - 1) / to_step; }
+  std::int64_t count() const { return to.n * rows() * columns(); }
 };
 
-/// A tile's image and first pixel.
+/// A tile's image, and its row and column among tiles.
 struct TilePlace {
   int image, row, column;
   TilePlace(const WinogradTiles& tiles, std::int64_t tile)
       : image(static_cast<int>(tile / (tiles.rows() * tiles.columns()))),
-        row(static_cast<int>(tile / tiles.columns() % tiles.rows()) * kTileSide),
-        column(static_cast<int>(tile % tiles.columns()) * kTileSide) {}
+        row(static_cast<int>(tile / tiles.columns() % tiles.rows())),
+        column(static_cast<int>(tile % tiles.columns())) {}
 };
 
-/// Numbers at the 36 points: a matrix [rows, width] each. Planes lie a cache line more than their size apart, lest all
-/// of a tile's 36 numbers fall into one set of the caches.
+/// Numbers at some points: a matrix [rows, width] each. Planes lie a cache line more than their size apart, lest all of
+/// a tile's numbers fall into one set of the caches.
 struct PointPlanes {
   float* data;
-  std::int64_t rows, width;
+  std::int64_t points, rows, width;
 
   std::int64_t plane() const { return rows * width + 16; }
-  std::int64_t size() const { return kPoints * plane(); }
+  std::int64_t size() const { return points * plane(); }
   float* at(std::int64_t point) const { return data + point * plane(); }
 };
 
-/// Filters w(c, j) of channel c of what is convolved and channel j of the result: at data + c * from_step + j * to_step,
-/// taps tap_step apart; turned by half a circle if `turned`.
+/// Filters w(c, j) of channel c of what is convolved and channel j of the result: at data + c * from_step + j *
+/// to_step, taps tap_step apart; turned by half a circle if `turned`.
 struct WinogradFilters {
   const float* data;
   std::int64_t from_step, to_step, tap_step;
   bool turned;
 };
 
-/// What is done to y after the sum.
+/// What is done to results after the sum.
 struct WinogradEpilogue {
   const float* bias = nullptr;
   ActKind act = ActKind::kIdentity;

@@ -1,10 +1,11 @@
-// The transforms of Winograd's minimal filtering F(4x4, 3x3): 16 results of a 3x3 filter from 6x6 inputs by 36 products
-// instead of 144. Include it as simd-inl.h.
+// The transforms of Winograd's minimal filtering of 3x3 filters: results of 4x4 pixels by fewer products than the
+// direct sum's 144. Include it as simd-inl.h.
 //
-// Lavin, Gray: "Fast Algorithms for Convolutional Neural Networks" (2015). The six points are 0, +-a, +-b and infinity
-// with a^2 = 1/2 and b^2 = 2 instead of the usual +-1 and +-2: a * b = 1 keeps numbers near one, and errors of f32 are
-// two to three times smaller (Alam, Anderson, Barabasz, Gregg: "Winograd Convolution for Deep Neural Networks:
-// Efficient Point Selection", 2022).
+// Lavin, Gray: "Fast Algorithms for Convolutional Neural Networks" (2015); each side is transformed by itself. With
+// stride 1 a side of four results takes 6 products: F(4, 3) at the points 0, +-a, +-b and infinity, 36 in all. With
+// stride 2 it takes 9: every second input meets the filter's outer taps, F(4, 2) at +-a, +-b and infinity, the others
+// meet the middle one, directly; 81 in all. a^2 = 1/2 and b^2 = 2 instead of the usual 1 and 4 keep numbers near one
+// (Alam, Anderson, Barabasz, Gregg: "Winograd Convolution for Deep Neural Networks: Efficient Point Selection", 2022).
 #if defined(BOXCAR_KERNELS_CONV_WINOGRAD_TRANSFORMS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef BOXCAR_KERNELS_CONV_WINOGRAD_TRANSFORMS_INL_H_
 #undef BOXCAR_KERNELS_CONV_WINOGRAD_TRANSFORMS_INL_H_
@@ -19,87 +20,207 @@ namespace boxcar::kernels {
 namespace HWY_NAMESPACE {
 
 constexpr float kA = 0.70710678118654752f, kB = 1.41421356237309505f;  // the points
-constexpr float kA2 = 0.5f, kB2 = 2.0f;
-// 1 / product of (point - other point), over the finite ones; 1 for the point 0.
-constexpr float kScaleA = -1.0f / 1.5f, kScaleB = 1.0f / 6.0f;
+constexpr float kA2 = 0.5f, kB2 = 2.0f, kBoth = kA2 + kB2;
+constexpr float kDistance = 1.5f;  // of the squares
 
-/// Coefficients of a polynomial's product with all but one of (x - point): B^T of the paper, 6 -> 6.
-struct InputPoints {
-  static constexpr int kFrom = 6, kTo = 6;
-  template <class D>
-  static HWY_INLINE void apply(D d, const hn::Vec<D>* x, hn::Vec<D>* to) {
-    const auto a = hn::Set(d, kA), b = hn::Set(d, kB), a2 = hn::Set(d, kA2), b2 = hn::Set(d, kB2);
-    const auto both = hn::Set(d, kA2 + kB2);
-    const auto even_a = hn::NegMulAdd(b2, x[2], x[4]), odd_a = hn::NegMulAdd(b2, x[1], x[3]);
-    const auto even_b = hn::NegMulAdd(a2, x[2], x[4]), odd_b = hn::NegMulAdd(a2, x[1], x[3]);
-    to[0] = hn::Add(hn::NegMulAdd(both, x[2], x[4]), x[0]);
-    to[1] = hn::MulAdd(a, odd_a, even_a);
-    to[2] = hn::NegMulAdd(a, odd_a, even_a);
-    to[3] = hn::MulAdd(b, odd_b, even_b);
-    to[4] = hn::NegMulAdd(b, odd_b, even_b);
-    to[5] = hn::Add(hn::NegMulAdd(both, x[3], x[5]), x[1]);
+/// even + odd * point and even - odd * point.
+template <class D>
+HWY_INLINE void store_pair(D d, float point, hn::Vec<D> even, hn::Vec<D> odd, hn::Vec<D>* to) {
+  to[0] = hn::MulAdd(hn::Set(d, point), odd, even);
+  to[1] = hn::NegMulAdd(hn::Set(d, point), odd, even);
+}
+
+/// Sums and differences of what belongs to the points a, -a, b, -b.
+template <class D>
+struct Pairs {
+  hn::Vec<D> sum_a, difference_a, sum_b, difference_b;
+  HWY_INLINE explicit Pairs(const hn::Vec<D>* at)
+      : sum_a(hn::Add(at[0], at[1])),
+        difference_a(hn::Sub(at[0], at[1])),
+        sum_b(hn::Add(at[2], at[3])),
+        difference_b(hn::Sub(at[2], at[3])) {}
+  /// sum or difference of a times u, and of b times v.
+  HWY_INLINE hn::Vec<D> sums(D d, float u, float v) const { return plus(d, u, v, sum_a, sum_b); }
+  HWY_INLINE hn::Vec<D> differences(D d, float u, float v) const { return plus(d, u, v, difference_a, difference_b); }
+
+ private:
+  static HWY_INLINE hn::Vec<D> plus(D d, float u, float v, hn::Vec<D> a, hn::Vec<D> b) {
+    return hn::MulAdd(hn::Set(d, u), a, hn::Mul(hn::Set(d, v), b));
   }
 };
 
-/// A filter's values at the points, scaled: G of the paper, 3 -> 6.
-struct FilterPoints {
-  static constexpr int kFrom = 3, kTo = 6;
-  template <class D>
-  static HWY_INLINE void apply(D d, const hn::Vec<D>* g, hn::Vec<D>* to) {
-    const auto even_a = hn::Mul(hn::MulAdd(hn::Set(d, kA2), g[2], g[0]), hn::Set(d, kScaleA));
-    const auto even_b = hn::Mul(hn::MulAdd(hn::Set(d, kB2), g[2], g[0]), hn::Set(d, kScaleB));
-    const auto a = hn::Set(d, kA * kScaleA), b = hn::Set(d, kB * kScaleB);
-    to[0] = g[0];
-    to[1] = hn::MulAdd(a, g[1], even_a);
-    to[2] = hn::NegMulAdd(a, g[1], even_a);
-    to[3] = hn::MulAdd(b, g[1], even_b);
-    to[4] = hn::NegMulAdd(b, g[1], even_b);
-    to[5] = g[2];
-  }
+/// x - s * y.
+template <class D>
+HWY_INLINE hn::Vec<D> minus(D d, hn::Vec<D> x, float s, hn::Vec<D> y) {
+  return hn::NegMulAdd(hn::Set(d, s), y, x);
+}
+
+// The matrices of one side, named as in the paper: B^T for what is convolved, G for filters, A^T for results, and their
+// adjoints for gradients. Points lie in the order 0, a, -a, b, -b, infinity.
+
+/// Stride 1.
+struct UnitStride {
+  static constexpr int kPoints = 6;
+  static constexpr int kFromStep = 4, kToStep = 4;  // pixels from tile to tile, of what is convolved and of results
+  /// Which of the six filter points meets a point.
+  static constexpr int filter_point(int point) { return point; }
+
+  struct Input {  // B^T
+    static constexpr int kFrom = 6, kTo = 6;
+    template <class D>
+    static HWY_INLINE void apply(D d, const hn::Vec<D>* x, hn::Vec<D>* to) {
+      to[0] = hn::Add(minus(d, x[4], kBoth, x[2]), x[0]);
+      store_pair(d, kA, minus(d, x[4], kB2, x[2]), minus(d, x[3], kB2, x[1]), to + 1);
+      store_pair(d, kB, minus(d, x[4], kA2, x[2]), minus(d, x[3], kA2, x[1]), to + 3);
+      to[5] = hn::Add(minus(d, x[5], kBoth, x[3]), x[1]);
+    }
+  };
+  struct Filter {  // G
+    static constexpr int kFrom = 3, kTo = 6;
+    template <class D>
+    static HWY_INLINE void apply(D d, const hn::Vec<D>* g, hn::Vec<D>* to) {
+      const auto scale_a = hn::Set(d, -1.0f / kDistance), scale_b = hn::Set(d, 1.0f / (4 * kDistance));
+      to[0] = g[0];
+      store_pair(d, kA, hn::Mul(hn::MulAdd(hn::Set(d, kA2), g[2], g[0]), scale_a), hn::Mul(g[1], scale_a), to + 1);
+      store_pair(d, kB, hn::Mul(hn::MulAdd(hn::Set(d, kB2), g[2], g[0]), scale_b), hn::Mul(g[1], scale_b), to + 3);
+      to[5] = g[2];
+    }
+  };
+  struct Output {  // A^T
+    static constexpr int kFrom = 6, kTo = 4;
+    template <class D>
+    static HWY_INLINE void apply(D d, const hn::Vec<D>* m, hn::Vec<D>* to) {
+      const Pairs<D> pairs(m + 1);
+      to[0] = hn::Add(m[0], hn::Add(pairs.sum_a, pairs.sum_b));
+      to[1] = pairs.differences(d, kA, kB);
+      to[2] = pairs.sums(d, kA2, kB2);
+      to[3] = hn::Add(pairs.differences(d, kA * kA2, kB * kB2), m[5]);
+    }
+  };
+  struct OutputGrad {  // A
+    static constexpr int kFrom = 4, kTo = 6;
+    template <class D>
+    static HWY_INLINE void apply(D d, const hn::Vec<D>* y, hn::Vec<D>* to) {
+      const auto a2 = hn::Set(d, kA2), b2 = hn::Set(d, kB2);
+      to[0] = y[0];
+      store_pair(d, kA, hn::MulAdd(a2, y[2], y[0]), hn::MulAdd(a2, y[3], y[1]), to + 1);
+      store_pair(d, kB, hn::MulAdd(b2, y[2], y[0]), hn::MulAdd(b2, y[3], y[1]), to + 3);
+      to[5] = y[3];
+    }
+  };
+  struct FilterGrad {  // G^T
+    static constexpr int kFrom = 6, kTo = 3;
+    template <class D>
+    static HWY_INLINE void apply(D d, const hn::Vec<D>* s, hn::Vec<D>* to) {
+      constexpr float kScaleA = -1.0f / kDistance, kScaleB = 1.0f / (4 * kDistance);
+      const Pairs<D> pairs(s + 1);
+      to[0] = hn::Add(pairs.sums(d, kScaleA, kScaleB), s[0]);
+      to[1] = pairs.differences(d, kA * kScaleA, kB * kScaleB);
+      to[2] = hn::Add(pairs.sums(d, kA2 * kScaleA, kB2 * kScaleB), s[5]);
+    }
+  };
 };
 
-/// The four results from the products: A^T of the paper, 6 -> 4.
-struct OutputFromPoints {
-  static constexpr int kFrom = 6, kTo = 4;
+/// Stride 2. Points are a, -a, b, -b, infinity and the four of the middle tap, which share its filter point.
+struct StrideTwo {
+  static constexpr int kPoints = 9;
+  static constexpr int kFromStep = 8, kToStep = 4;
+  static constexpr int filter_point(int point) { return point < 5 ? point : 5; }
+  // 1 / product of (point - other finite point); of -a and -b it is the negative.
+  static constexpr float kScaleA = -1.0f / (2 * kDistance * kA), kScaleB = 1.0f / (2 * kDistance * kB);
+
+  /// B^T of F(4, 2): x[0], x[step], ... x[4 * step].
   template <class D>
-  static HWY_INLINE void apply(D d, const hn::Vec<D>* m, hn::Vec<D>* to) {
-    const auto even_a = hn::Add(m[1], m[2]), odd_a = hn::Sub(m[1], m[2]);
-    const auto even_b = hn::Add(m[3], m[4]), odd_b = hn::Sub(m[3], m[4]);
-    to[0] = hn::Add(m[0], hn::Add(even_a, even_b));
-    to[1] = hn::MulAdd(hn::Set(d, kA), odd_a, hn::Mul(hn::Set(d, kB), odd_b));
-    to[2] = hn::MulAdd(hn::Set(d, kA2), even_a, hn::Mul(hn::Set(d, kB2), even_b));
-    to[3] = hn::MulAdd(hn::Set(d, kA * kA2), odd_a, hn::MulAdd(hn::Set(d, kB * kB2), odd_b, m[5]));
+  static HWY_INLINE void outer_points(D d, const hn::Vec<D>* x, int step, hn::Vec<D>* to) {
+    const auto x0 = x[0], x1 = x[step], x2 = x[2 * step], x3 = x[3 * step], x4 = x[4 * step];
+    store_pair(d, kA, minus(d, x3, kB2, x1), minus(d, x2, kB2, x0), to);
+    store_pair(d, kB, minus(d, x3, kA2, x1), minus(d, x2, kA2, x0), to + 2);
+    to[4] = hn::Add(minus(d, x4, kBoth, x2), x0);
   }
+  /// A^T of F(4, 2): to[0], to[step], ... to[3 * step].
+  template <class D>
+  static HWY_INLINE void outer_results(D d, const hn::Vec<D>* m, int step, hn::Vec<D>* to) {
+    const Pairs<D> pairs(m);
+    to[0] = hn::Add(pairs.sum_a, pairs.sum_b);
+    to[step] = pairs.differences(d, kA, kB);
+    to[2 * step] = pairs.sums(d, kA2, kB2);
+    to[3 * step] = hn::Add(pairs.differences(d, kA * kA2, kB * kB2), m[4]);
+  }
+
+  struct Input {
+    static constexpr int kFrom = 9, kTo = 9;
+    template <class D>
+    static HWY_INLINE void apply(D d, const hn::Vec<D>* x, hn::Vec<D>* to) {
+      outer_points(d, x, 2, to);
+      for (int i = 0; i < 4; ++i) to[5 + i] = x[2 * i + 1];
+    }
+  };
+  struct Filter {
+    static constexpr int kFrom = 3, kTo = 6;
+    template <class D>
+    static HWY_INLINE void apply(D d, const hn::Vec<D>* g, hn::Vec<D>* to) {
+      // The negative scale of -a and -b turns (g0 - point * g2) round.
+      store_pair(d, 1.0f, hn::Mul(hn::Set(d, kA * kScaleA), g[2]), hn::Mul(hn::Set(d, kScaleA), g[0]), to);
+      store_pair(d, 1.0f, hn::Mul(hn::Set(d, kB * kScaleB), g[2]), hn::Mul(hn::Set(d, kScaleB), g[0]), to + 2);
+      to[4] = g[2];
+      to[5] = g[1];
+    }
+  };
+  struct Output {
+    static constexpr int kFrom = 9, kTo = 4;
+    template <class D>
+    static HWY_INLINE void apply(D d, const hn::Vec<D>* m, hn::Vec<D>* to) {
+      outer_results(d, m, 1, to);
+      for (int i = 0; i < 4; ++i) to[i] = hn::Add(to[i], m[5 + i]);
+    }
+  };
+  struct OutputGrad {
+    static constexpr int kFrom = 4, kTo = 9;
+    template <class D>
+    static HWY_INLINE void apply(D d, const hn::Vec<D>* y, hn::Vec<D>* to) {
+      const auto a2 = hn::Set(d, kA2), b2 = hn::Set(d, kB2);
+      store_pair(d, kA, hn::MulAdd(a2, y[2], y[0]), hn::MulAdd(a2, y[3], y[1]), to);
+      store_pair(d, kB, hn::MulAdd(b2, y[2], y[0]), hn::MulAdd(b2, y[3], y[1]), to + 2);
+      to[4] = y[3];
+      for (int i = 0; i < 4; ++i) to[5 + i] = y[i];
+    }
+  };
+  struct FilterGrad {
+    static constexpr int kFrom = 6, kTo = 3;
+    template <class D>
+    static HWY_INLINE void apply(D d, const hn::Vec<D>* s, hn::Vec<D>* to) {
+      const Pairs<D> pairs(s);
+      to[0] = pairs.differences(d, kScaleA, kScaleB);
+      to[1] = s[5];
+      to[2] = hn::Add(pairs.sums(d, kA * kScaleA, kB * kScaleB), s[4]);
+    }
+  };
 };
 
-/// Gradients of four results at the points: A, the adjoint of OutputFromPoints, 4 -> 6.
-struct OutputGradPoints {
-  static constexpr int kFrom = 4, kTo = 6;
-  template <class D>
-  static HWY_INLINE void apply(D d, const hn::Vec<D>* y, hn::Vec<D>* to) {
-    const auto a = hn::Set(d, kA), b = hn::Set(d, kB), a2 = hn::Set(d, kA2), b2 = hn::Set(d, kB2);
-    const auto even_a = hn::MulAdd(a2, y[2], y[0]), odd_a = hn::MulAdd(a2, y[3], y[1]);
-    const auto even_b = hn::MulAdd(b2, y[2], y[0]), odd_b = hn::MulAdd(b2, y[3], y[1]);
-    to[0] = y[0];
-    to[1] = hn::MulAdd(a, odd_a, even_a);
-    to[2] = hn::NegMulAdd(a, odd_a, even_a);
-    to[3] = hn::MulAdd(b, odd_b, even_b);
-    to[4] = hn::NegMulAdd(b, odd_b, even_b);
-    to[5] = y[3];
-  }
-};
+/// What is convolved with stride 2 and padding 1, from the results' gradients: eight pixels a side from five. Every
+/// second one meets the middle tap, the others the outer ones. Filters are turned.
+struct StrideTwoBackward {
+  static constexpr int kPoints = 9;
+  static constexpr int kFromStep = 4, kToStep = 8;
+  static constexpr int filter_point(int point) { return StrideTwo::filter_point(point); }
+  using Filter = StrideTwo::Filter;
 
-/// A filter's gradients from those of its values at the points: G^T, the adjoint of FilterPoints, 6 -> 3.
-struct FilterGradFromPoints {
-  static constexpr int kFrom = 6, kTo = 3;
-  template <class D>
-  static HWY_INLINE void apply(D d, const hn::Vec<D>* s, hn::Vec<D>* to) {
-    const auto even_a = hn::Mul(hn::Add(s[1], s[2]), hn::Set(d, kScaleA)), odd_a = hn::Sub(s[1], s[2]);
-    const auto even_b = hn::Mul(hn::Add(s[3], s[4]), hn::Set(d, kScaleB)), odd_b = hn::Sub(s[3], s[4]);
-    to[0] = hn::Add(s[0], hn::Add(even_a, even_b));
-    to[1] = hn::MulAdd(hn::Set(d, kA * kScaleA), odd_a, hn::Mul(hn::Set(d, kB * kScaleB), odd_b));
-    to[2] = hn::MulAdd(hn::Set(d, kA2), even_a, hn::MulAdd(hn::Set(d, kB2), even_b, s[5]));
-  }
+  struct Input {
+    static constexpr int kFrom = 5, kTo = 9;
+    template <class D>
+    static HWY_INLINE void apply(D d, const hn::Vec<D>* dy, hn::Vec<D>* to) {
+      StrideTwo::outer_points(d, dy, 1, to);
+      for (int i = 0; i < 4; ++i) to[5 + i] = dy[i];
+    }
+  };
+  struct Output {
+    static constexpr int kFrom = 9, kTo = 8;
+    template <class D>
+    static HWY_INLINE void apply(D d, const hn::Vec<D>* m, hn::Vec<D>* to) {
+      StrideTwo::outer_results(d, m, 2, to + 1);
+      for (int i = 0; i < 4; ++i) to[2 * i] = m[5 + i];
+    }
+  };
 };
 
 /// A transform of columns, then of rows. load(i, j) gives row i, column j; store(i, j, value) takes the result's.

@@ -24,6 +24,13 @@ namespace {
 using cpu::simd::NormPattern;
 using cpu::simd::Period;
 
+// Whether the first pass leaves the sum of the pieces in dz for the second: three or more pieces of floats are added up
+// but once.
+template <class T>
+bool keeps_sum(const NormActBackwardArgs& args) {
+  return std::is_same_v<T, float> && args.from.size() >= kManyPieces && args.dz.data;
+}
+
 bool covers(const GradPiece& piece, std::int64_t channels) { return piece.of.count == channels; }
 
 // The sum of the pieces in their order, packed, for `rows` rows.
@@ -137,8 +144,7 @@ HWY_INLINE void with_activation(Act act, F&& f) {
   }
 }
 
-// Adds the sums of some rows to sums [2, period]. Three or more pieces of floats are added up but once: their sum waits
-// in dz.
+// Adds the sums of some rows to sums [2, period].
 template <class T>
 void reduce_rows(const NormActBackwardArgs& args, const NormPattern& norm, Gradient<T>& gradient, std::int64_t begin,
                  std::int64_t end, float* sums) {
@@ -148,7 +154,7 @@ void reduce_rows(const NormActBackwardArgs& args, const NormPattern& norm, Gradi
     const T* z = rows_of<const T>(args.z).row(first);
     gradient.with_rows(first, rows, [&](const auto* dy) {
       if constexpr (std::is_same_v<T, float>) {
-        if (args.from.size() >= kManyPieces) std::copy_n(dy, count, rows_of<float>(args.dz).row(first));
+        if (keeps_sum<T>(args)) std::copy_n(dy, count, rows_of<float>(args.dz).row(first));
       }
       with_activation(args.act, [&](auto act) HWY_ATTR { reduce_chunk<act()>(norm, z, dy, count, sums); });
     });
@@ -176,18 +182,17 @@ void reduce(Stream& stream, const NormActBackwardArgs& args, const NormPattern& 
 
 template <class T>
 void apply(Stream& stream, const NormActBackwardArgs& args, const NormPattern& norm, const float* means,
-           std::int64_t begin, std::int64_t end) {
+           std::int64_t begin, std::int64_t end, T* dz) {
   const Period& period = norm.period;
-  const bool summed = std::is_same_v<T, float> && args.from.size() >= kManyPieces;
-  const GradPieces from = summed ? GradPieces{{{0, args.z.c}, args.dz}} : args.from;
+  const GradPieces from = keeps_sum<T>(args) ? GradPieces{{{0, args.z.c}, args.dz}} : args.from;
   Gradient<T> gradient(stream, from, period);
   for (std::int64_t first = begin; first < end; first += period.chunk_rows) {
     const std::int64_t rows = std::min(period.chunk_rows, end - first);
     const T* z = rows_of<const T>(args.z).row(first);
-    T* dz = rows_of<T>(args.dz).row(first);
+    T* to = dz + (first - begin) * period.channels;
     gradient.with_rows(first, rows, [&](const auto* dy) {
       with_activation(args.act,
-                      [&](auto act) HWY_ATTR { apply_chunk<act()>(norm, means, z, dy, rows * period.channels, dz); });
+                      [&](auto act) HWY_ATTR { apply_chunk<act()>(norm, means, z, dy, rows * period.channels, to); });
     });
   }
 }
@@ -211,9 +216,9 @@ void reduce_blocks(Stream& stream, const NormActBackwardArgs& args, const NormPa
 }
 
 void apply_grad_rows(Stream& stream, const NormActBackwardArgs& args, const NormPattern& norm, const float* means,
-                     std::int64_t begin, std::int64_t end) {
-  if (args.z.dtype == DType::kF32) return apply<float>(stream, args, norm, means, begin, end);
-  apply<bfloat16>(stream, args, norm, means, begin, end);
+                     std::int64_t begin, std::int64_t end, void* dz) {
+  if (args.z.dtype == DType::kF32) return apply(stream, args, norm, means, begin, end, static_cast<float*>(dz));
+  apply(stream, args, norm, means, begin, end, static_cast<bfloat16*>(dz));
 }
 
 void sum_piece_rows(Stream& stream, const SumPiecesArgs& args, const Period& period, std::int64_t begin,
@@ -252,19 +257,30 @@ std::pmr::vector<float> backward_sums(Stream& stream, const NormActBackwardArgs&
 
 }  // namespace
 
-void cpu::simd::norm_act_backward(Stream& stream, const NormActBackwardArgs& args) {
+cpu::simd::NormGradRows::NormGradRows(Stream& stream, const NormActBackwardArgs& args)
+    : stream_(stream),
+      args_(args),
+      norm_(stream, args.norm, args.saved_mean_rstd, args.z.c),
+      means_(static_cast<std::size_t>(2 * norm_.period.size), stream.scratch()) {
   with_float_type("norm_act_backward", args.z.dtype, [](auto) {});  // refuses other types
-  const NormPattern norm(stream, args.norm, args.saved_mean_rstd, args.z.c);
-  std::pmr::vector<float> sums = backward_sums(stream, args, norm);
+  std::pmr::vector<float> sums = backward_sums(stream, args, norm_);
   write_parameter_grads(args, sums);
   const auto pixels = static_cast<float>(args.z.pixels());
   for (float& sum : sums) sum = args.norm.batch_stats ? sum / pixels : 0.0f;
-  std::pmr::vector<float> means(static_cast<std::size_t>(2 * norm.period.size), stream.scratch());
-  norm.period.repeat(sums.data() + args.z.c, norm.period.repeat(sums.data(), means.data()));
+  norm_.period.repeat(sums.data() + args.z.c, norm_.period.repeat(sums.data(), means_.data()));
+}
+
+void cpu::simd::NormGradRows::write(std::int64_t begin, std::int64_t end, void* dz) const {
+  HWY_DYNAMIC_DISPATCH(apply_grad_rows)(stream_, args_, norm_, means_.data(), begin, end, dz);
+}
+
+void cpu::simd::norm_act_backward(Stream& stream, const NormActBackwardArgs& args) {
+  const NormGradRows grads(stream, args);
   const RowBlocks blocks(args.z.pixels(), args.z.c);
-  parallel_for(stream.threads(), args.z.pixels(), blocks.rows(), [&](std::int64_t begin, std::int64_t end) {
-    HWY_DYNAMIC_DISPATCH(apply_grad_rows)(stream, args, norm, means.data(), begin, end);
-  });
+  auto* const dz = static_cast<std::byte*>(args.dz.data);
+  const auto row_bytes = static_cast<std::int64_t>(size_of(args.z.dtype)) * args.z.c;
+  parallel_for(stream.threads(), args.z.pixels(), blocks.rows(),
+               [&](std::int64_t begin, std::int64_t end) { grads.write(begin, end, dz + begin * row_bytes); });
 }
 
 void cpu::simd::sum_pieces(Stream& stream, const SumPiecesArgs& args) {

@@ -160,20 +160,29 @@ HWY_EXPORT(apply_rows);
 
 }  // namespace
 
-void cpu::simd::batch_statistics(Stream& stream, const BatchStatisticsArgs& args) {
+cpu::simd::BatchMoments::BatchMoments(Stream& stream, const BatchStatisticsArgs& args)
+    : stream_(stream),
+      args_(args),
+      blocks_(args.z.pixels(), args.z.c),
+      period_(args.z.c),
+      parts_(static_cast<std::size_t>(blocks_.count() * 2 * args.z.c), stream.scratch()) {
   with_float_type("batch_statistics", args.z.dtype, [](auto) {});  // refuses other types
-  const std::int64_t channels = args.z.c;
-  const RowBlocks blocks(args.z.pixels(), channels);
-  const Period period(channels);
-  std::pmr::vector<float> parts(static_cast<std::size_t>(blocks.count() * 2 * channels), stream.scratch());
-  parallel_for(stream.threads(), blocks.count(), 1, [&](std::int64_t first, std::int64_t last) {
-    std::pmr::vector<float> scratch(static_cast<std::size_t>(4 * period.size), stream.scratch());
-    for (std::int64_t b = first; b < last; ++b) {
-      HWY_DYNAMIC_DISPATCH(block_moments)
-      (args.z, blocks.begin(b), blocks.end(b), period, scratch.data(), parts.data() + b * 2 * channels);
-    }
+}
+
+void cpu::simd::BatchMoments::add(std::int64_t b) {
+  std::pmr::vector<float> scratch(static_cast<std::size_t>(4 * period_.size), stream_.scratch());
+  HWY_DYNAMIC_DISPATCH(block_moments)
+  (args_.z, blocks_.begin(b), blocks_.end(b), period_, scratch.data(), parts_.data() + b * 2 * args_.z.c);
+}
+
+void cpu::simd::BatchMoments::save() const { save_batch_statistics(stream_, args_, blocks_, parts_); }
+
+void cpu::simd::batch_statistics(Stream& stream, const BatchStatisticsArgs& args) {
+  BatchMoments moments(stream, args);
+  parallel_for(stream.threads(), moments.blocks().count(), 1, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t b = first; b < last; ++b) moments.add(b);
   });
-  save_batch_statistics(stream, args, blocks, parts);
+  moments.save();
 }
 
 void cpu::simd::norm_act_forward(Stream& stream, const NormActForwardArgs& args) {

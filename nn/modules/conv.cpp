@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "boxcar/kernels/common/copy.h"
-#include "boxcar/kernels/norm_act/norm_act.h"
+#include "boxcar/kernels/conv/conv_norm_act_backward.h"
 #include "boxcar/nn/autograd/ops/structure.h"
 #include "boxcar/runtime/base/error.h"
 
@@ -133,37 +133,58 @@ class ConvBnActNode final : public Node {
     Gradient& dy = y_.grad();
     if (dy.empty()) return;
     Stream& stream = context.stream();
-    const Tensor dz = backward_norm(stream, dy);
+    kernels::ConvNormActBackwardArgs args = arguments(dy);
+    const bool fused = kernels::can_fuse_backward(stream, args);
+    Tensor dz, dx;
+    if (fused) {
+      dx = empty_dx(stream);
+      if (dx) args.dx = dx;
+      kernels::conv_norm_act_backward(stream, args);
+    } else {
+      dz = Tensor::empty(stream, z_.shape(), z_.dtype());
+      args.norm.dz = dz;
+      kernels::norm_act_backward(stream, args.norm);
+    }
+    z_.reset();
     if (residual_) {
       for (const Gradient::Piece& piece : dy.list()) residual_->add_grad(stream, piece.of, piece.tensor, Own::kShared);
     }
     dy.release();
-    const kernels::ConvOptions options = module_.settings_.options();
-    if (module_.weight_->trainable) {
-      kernels::conv_backward_weight(
-          stream, {x_.packed(), dz, module_.weight_->grad, nullptr, options, kernels::GradMode::kAdd});
-    }
-    if (!x_.requires_grad()) return;
-    const Tensor dx = Tensor::empty(stream, x_.shape(), x_.dtype());
-    const Parameter& weight = *module_.weight_;
-    kernels::conv_backward_input(stream, {dz, weight.value, dx, options, context.rounded(weight)});
-    x_.add_grad(stream, dx, Own::kExclusive);
+    if (!fused) dx = backward_conv(context, args, dz);
+    if (dx) x_.add_grad(stream, dx, Own::kExclusive);
   }
 
  private:
-  Tensor backward_norm(Stream& stream, const Gradient& dy) {
-    const Tensor dz = Tensor::empty(stream, z_.shape(), z_.dtype());
-    kernels::norm_act_backward(stream, {.z = z_,
-                                        .norm = module_.norm(true),
-                                        .saved_mean_rstd = saved_.as(),
-                                        .act = module_.settings_.act,
-                                        .from = dy.pieces(),
-                                        .dz = dz,
-                                        .dgamma = module_.gamma_->trainable ? module_.gamma_->grad.as() : nullptr,
-                                        .dbeta = module_.beta_->trainable ? module_.beta_->grad.as() : nullptr,
-                                        .mode = kernels::GradMode::kAdd});
-    z_.reset();
-    return dz;
+  kernels::ConvNormActBackwardArgs arguments(const Gradient& dy) const {
+    const Parameter &weight = *module_.weight_, &gamma = *module_.gamma_, &beta = *module_.beta_;
+    kernels::ConvNormActBackwardArgs args{.norm = {.z = z_,
+                                                   .norm = module_.norm(true),
+                                                   .saved_mean_rstd = saved_.as(),
+                                                   .act = module_.settings_.act,
+                                                   .from = dy.pieces(),
+                                                   .dz = {},
+                                                   .dgamma = gamma.trainable ? gamma.grad.as() : nullptr,
+                                                   .dbeta = beta.trainable ? beta.grad.as() : nullptr,
+                                                   .mode = kernels::GradMode::kAdd},
+                                          .x = x_.packed(),
+                                          .w = weight.value,
+                                          .options = module_.settings_.options(),
+                                          .mode = kernels::GradMode::kAdd};
+    if (weight.trainable) args.dw = weight.grad;
+    return args;
+  }
+
+  // Not defined where x needs no gradient.
+  Tensor empty_dx(Stream& stream) const {
+    return x_.requires_grad() ? Tensor::empty(stream, x_.shape(), x_.dtype()) : Tensor();
+  }
+
+  Tensor backward_conv(Context& context, const kernels::ConvNormActBackwardArgs& args, const Tensor& dz) const {
+    Stream& stream = context.stream();
+    if (args.dw) kernels::conv_backward_weight(stream, {args.x, dz, *args.dw, nullptr, args.options, args.mode});
+    const Tensor dx = empty_dx(stream);
+    if (dx) kernels::conv_backward_input(stream, {dz, args.w, dx, args.options, context.rounded(*module_.weight_)});
+    return dx;
   }
 
   const ConvBnAct& module_;

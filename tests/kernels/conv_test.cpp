@@ -5,7 +5,6 @@
 #include "boxcar/kernels/common/instruction_set.h"
 #include "boxcar/runtime/base/error.h"
 #include "support/backends.h"
-#include "support/simd.h"
 #include "support/tensors.h"
 
 namespace boxcar::kernels {
@@ -220,21 +219,6 @@ TEST_P(ConvTest, WithoutImagesTheGradientsAreZero) {
   conv_backward_weight(stream(), {x, y, w, dbias.as(), {}});
   EXPECT_EQ(w.to_host(stream()), std::vector<float>(128, 0.0f));
   EXPECT_EQ(dbias.to_host(stream()), std::vector<float>(16, 0.0f));
-}
-
-TEST(Conv, StridedWeightGradientOnEveryInstructionSet) {
-  const Shape x_shape{2, 7, 9, 64}, y_shape{2, 4, 5, 9}, w_shape{9, 3, 3, 64};
-  const ConvOptions options{.kernel = 3, .stride = 2, .padding = 1};
-  Stream stream(Device::cpu(), {.threads = 2});
-  const Tensor x = tensor_of(stream, x_shape, whole_values(x_shape.count(), 4, 1));
-  const Tensor dy = tensor_of(stream, y_shape, whole_values(y_shape.count(), 4, 2));
-  const Tensor dw = unwritten(stream, w_shape), of_library = unwritten(stream, w_shape);
-  std::vector<float> dbias(9);
-  conv_backward_weight(stream, {x, dy, of_library, dbias.data(), options});
-  test::on_every_target([&] {
-    conv_backward_weight(stream, {x, dy, dw, nullptr, options});
-    EXPECT_EQ(dw.to_host(stream), of_library.to_host(stream));
-  });
 }
 
 TEST_P(ConvTest, RefusesWhatDoesNotFit) {

@@ -159,7 +159,7 @@ TEST_P(WholeNetwork, NoConvolutionRunsOnAReferenceImplementation) {
   add_head_grad(outputs, 1, golden_.at("grad_out.scores"), stream_);
   context.backward();
   const auto names = kernels::conv_implementations(stream_);
-  EXPECT_GT(names.size(), 50u);
+  EXPECT_GT(names.size(), 30u);  // the others are our own kernels
   for (const std::string& name : names) EXPECT_EQ(name.find("ref"), std::string::npos) << name;
 }
 
