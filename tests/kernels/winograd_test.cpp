@@ -81,7 +81,7 @@ class Winograd : public testing::TestWithParam<Case> {
   static void expect_near(const std::vector<float>& got, const Sums& want) {
     ASSERT_EQ(got.size(), want.value.size());
     for (std::size_t i = 0; i < got.size(); ++i) {
-        ASSERT_NEAR(got[i], want.value[i], 4e-6 * want.magnitude[i]) << i;
+      ASSERT_NEAR(got[i], want.value[i], 4e-6 * want.magnitude[i]) << i;
     }
   }
 
