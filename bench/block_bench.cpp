@@ -67,7 +67,7 @@ void fused(benchmark::State& state) {
 void sizes(benchmark::internal::Benchmark* b) {
   b->ArgNames({"images", "map", "from", "to"})->Unit(benchmark::kMillisecond)->UseRealTime();
   b->Args({16, 160, 48, 64})->Args({16, 160, 32, 32})->Args({16, 80, 96, 128})->Args({16, 80, 64, 64});
-  b->Args({16, 40, 128, 128})->Args({16, 40, 384, 128})->Args({16, 20, 256, 256});
+  b->Args({4, 20, 256, 512})->Args({4, 40, 256, 256})->Args({16, 40, 128, 128})->Args({16, 40, 384, 128})->Args({16, 20, 256, 256});
 }
 
 BENCHMARK(separate)->Apply(sizes);

@@ -7,6 +7,8 @@
 #define BOXCAR_KERNELS_COMMON_REGISTER_TILE_INL_H_
 #endif
 
+#include <algorithm>
+
 #include "boxcar/kernels/common/product.h"
 #include "boxcar/kernels/common/simd-inl.h"
 
@@ -46,13 +48,41 @@ HWY_INLINE void multiply_rows(D d, Product& p, std::int64_t& rows) {
 }
 
 template <int kRows, int kVectors, class D>
-void multiply_columns(D d, Product p, std::int64_t rows) {
+HWY_INLINE void multiply_all_rows(D d, Product p, std::int64_t rows) {
   multiply_rows<kRows, kVectors>(d, p, rows);
   if constexpr (kRows > 4) multiply_rows<4, kVectors>(d, p, rows);
+  multiply_rows<2, kVectors>(d, p, rows);
   multiply_rows<1, kVectors>(d, p, rows);
 }
 
-/// The product for `rows` rows and `columns`, a multiple of the vector's lanes.
+/// The first kVectors vectors of columns. The sum goes in parts whose piece of b stays in the first cache, which b's own
+/// rows may not, be they wide apart: those are copied together.
+template <int kRows, int kVectors, class D>
+void multiply_columns(D d, Product p, std::int64_t rows) {
+  constexpr std::int64_t kDepth = 128, kWidth = kVectors * std::int64_t{hn::MaxLanes(D())};
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const bool copies = p.b_step > kWidth && rows > 2 * kRows;
+  alignas(64) float copy[kDepth * kWidth];
+  for (std::int64_t left = p.depth; left > 0; left -= kDepth) {
+    Product part = p;
+    part.depth = std::min(left, kDepth);
+    if (copies) {
+      for (std::int64_t k = 0; k < part.depth; ++k) {
+        for (int v = 0; v < kVectors; ++v) {
+          hn::Store(hn::LoadU(d, p.b + k * p.b_step + v * lanes), d, copy + k * kWidth + v * lanes);
+        }
+      }
+      part.b = copy;
+      part.b_step = kWidth;
+    }
+    multiply_all_rows<kRows, kVectors>(d, part, rows);
+    p.a += kDepth * p.a_step;
+    p.b += kDepth * p.b_step;
+    p.add = true;
+  }
+}
+
+/// The product for `rows` rows and `columns`, a multiple of the vector's lanes. Depth is at least 1.
 inline void multiply(const Product& p, std::int64_t rows, std::int64_t columns) {
   const Wide d;
   constexpr bool kManyRegisters = HWY_TARGET <= HWY_AVX3;
@@ -65,10 +95,7 @@ inline void multiply(const Product& p, std::int64_t rows, std::int64_t columns) 
   };
   if constexpr (kManyRegisters) {
     for (; columns >= 4 * lanes; take(4)) multiply_columns<6, 4>(d, part, rows);
-    if (columns == 3 * lanes) {
-      multiply_columns<8, 3>(d, part, rows);
-      return;
-    }
+    for (; columns >= 3 * lanes; take(3)) multiply_columns<8, 3>(d, part, rows);
     for (; columns >= 2 * lanes; take(2)) multiply_columns<12, 2>(d, part, rows);
     for (; columns >= lanes; take(1)) multiply_columns<12, 1>(d, part, rows);
   } else {

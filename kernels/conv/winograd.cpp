@@ -317,7 +317,9 @@ WinogradTiles forward_tiles(const TensorView& x, const TensorView& y, const Conv
 struct WeightGradTasks {
   std::int64_t tiles, in_channels, out_channels;
   std::int64_t parts = cpu::weight_grad_part_count(tiles, 64, 9 * in_channels * out_channels);
-  std::int64_t in_step = std::min(in_channels, kMostChannels), out_step = std::min(out_channels, kMostChannels);
+  // Fewer channels a task where there would be few tasks.
+  std::int64_t most = parts >= 4 ? kMostChannels : kMostChannels / 2;
+  std::int64_t in_step = std::min(in_channels, most), out_step = std::min(out_channels, most);
   std::int64_t in_count = (in_channels + in_step - 1) / in_step, out_count = (out_channels + out_step - 1) / out_step;
 
   struct Task {
