@@ -15,7 +15,9 @@ void cpu::conv_forward(Stream& stream, const ConvForwardArgs& args) {
 }
 
 void cpu::conv_backward_input(Stream& stream, const ConvBackwardInputArgs& args) {
-  if (suits_winograd(args.dx, args.dy, args.options)) return winograd_backward_input(stream, args);
+  // Of few channels with a stride, the transforms cost more than the products that they save.
+  const bool narrow = args.options.stride > 1 && args.dx.c < 32;
+  if (!narrow && suits_winograd(args.dx, args.dy, args.options)) return winograd_backward_input(stream, args);
   onednn_conv_backward_input(stream, args);
 }
 

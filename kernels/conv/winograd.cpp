@@ -352,8 +352,10 @@ void cpu::winograd_forward(Stream& stream, const ConvForwardArgs& args) {
   const std::int64_t channels = args.x.c;
   const WinogradFilters w{static_cast<const float*>(args.w.data), 1, 9 * channels, channels, false};
   const int stride = args.options.stride;
-  convolve(stream, forward_tiles(args.x, args.y, args.options), stride,
-           filters_at_points(stream, stride, w, channels, args.y.c), {args.bias, args.act.kind});
+  Tensor filters = args.cache ? args.cache->at_points : Tensor();
+  if (!filters) filters = filters_at_points(stream, stride, w, channels, args.y.c);
+  if (args.cache) args.cache->at_points = filters;
+  convolve(stream, forward_tiles(args.x, args.y, args.options), stride, filters, {args.bias, args.act.kind});
 }
 
 // dx is the convolution of dy with each filter turned by half a circle; with stride 2 of dy with zeros between.

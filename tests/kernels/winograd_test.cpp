@@ -166,6 +166,22 @@ TEST_P(Winograd, AppliesTheActivation) {
   }
 }
 
+TEST_P(Winograd, KeptFiltersGiveTheSameBitsAtEverySize) {
+  Stream stream;
+  ConvWeightCache cache;
+  const Tensor w = tensor_of(stream, w_shape(), w_);
+  for (const int more : {0, 5, 0}) {
+    const Shape shape{c().x.n, c().x.h + more, c().x.w + more, c().x.c};
+    const Tensor x = tensor_of(stream, shape, random_values(shape.count(), 5));
+    const Tensor kept = unwritten(stream, conv_output_shape(shape, c().out, options())),
+                 fresh = unwritten(stream, kept.shape());
+    cpu::winograd_forward(stream, {x, w, bias_.data(), kept, options(), {}, &cache});
+    cpu::winograd_forward(stream, {x, w, bias_.data(), fresh, options()});
+    EXPECT_EQ(kept.to_host(stream), fresh.to_host(stream));
+  }
+  EXPECT_TRUE(cache.at_points);
+}
+
 INSTANTIATE_TEST_SUITE_P(Cases, Winograd, testing::ValuesIn(kCases), [](const auto& each) { return each.param.name; });
 
 }  // namespace
