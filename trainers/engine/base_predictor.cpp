@@ -13,6 +13,7 @@
 #include "boxcar/data/image/encode.h"
 #include "boxcar/kernels/nms/nms.h"
 #include "boxcar/runtime/base/error.h"
+#include "boxcar/runtime/parallel/parallel_for.h"
 #include "boxcar/trainers/args/arithmetic.h"
 #include "boxcar/trainers/engine/batches.h"
 #include "boxcar/trainers/engine/convolution_plans.h"
@@ -46,12 +47,16 @@ HostBatch letterboxed(Stream& stream, std::span<const Image* const> images, cons
     if (i == 0) {
       batch.images = Tensor::empty(stream, {static_cast<int>(images.size()), boxed.height, boxed.width, 3}, DType::kU8);
     }
+    const std::uint8_t* from = boxed.pixels.data();
     std::uint8_t* to = batch.images.as<std::uint8_t>() + i * boxed.pixels.size();
-    for (std::size_t p = 0; p < boxed.pixels.size(); p += 3) {
-      to[p] = boxed.pixels[p + 2];
-      to[p + 1] = boxed.pixels[p + 1];
-      to[p + 2] = boxed.pixels[p];
-    }
+    parallel_for(stream.threads(), std::int64_t{boxed.height} * boxed.width, 4096,
+                 [&](std::int64_t begin, std::int64_t end) {
+                   for (std::int64_t p = 3 * begin; p < 3 * end; p += 3) {
+                     to[p] = from[p + 2];
+                     to[p + 1] = from[p + 1];
+                     to[p + 2] = from[p];
+                   }
+                 });
   }
   return batch;
 }
