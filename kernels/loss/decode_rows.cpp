@@ -39,8 +39,8 @@ void expected_bins(const float* raw, int bins, float* distances) {
 }
 
 void sigmoids(const float* z, std::int64_t count, float* to) {
-  for_short_vectors(
-      count, [&](auto d, std::int64_t i) HWY_ATTR { hn::StoreU(sigmoid(d, hn::LoadU(d, z + i)), d, to + i); });
+  for_short_vectors(count,
+                    [&](auto d, std::int64_t i) HWY_ATTR { hn::StoreU(sigmoid(d, hn::LoadU(d, z + i)), d, to + i); });
 }
 
 }  // namespace HWY_NAMESPACE
