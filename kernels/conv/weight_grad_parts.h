@@ -12,7 +12,7 @@ namespace boxcar::kernels::cpu {
 /// How many parts of at least `fewest` of `count` rows (tiles, ...) a sum of `size` floats is made in: a power of two,
 /// so that they share out evenly. It follows from the shape, as bits depend on it.
 inline std::int64_t weight_grad_part_count(std::int64_t count, std::int64_t fewest, std::int64_t size) {
-  constexpr std::int64_t kMost = 32;               // more threads than this find no work
+  constexpr std::int64_t kMost = 64;               // more threads than this find no work
   constexpr std::int64_t kMostFloats = 4LL << 20;  // of all parts
   const std::int64_t parts = std::clamp<std::int64_t>(std::min(count / fewest, kMostFloats / size), 1, kMost);
   return static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(parts)));
