@@ -9,14 +9,6 @@ namespace {
 
 constexpr const char* kOp = "decode_predictions";
 
-// As DetectionMaps::box_in_cells(), which is the plain one.
-BoxF box_in_cells(const DetectionMaps& maps, int image, const AnchorPoint& p) {
-  if (maps.reg_max() == 1) return maps.box_in_cells(image, p);
-  float distances[4];
-  cpu::expected_bins(maps.box_dist(image, p), maps.reg_max(), distances);
-  return box_from_distances(p.x, p.y, distances[0], distances[1], distances[2], distances[3]);
-}
-
 }  // namespace
 
 namespace cpu {
@@ -31,7 +23,7 @@ void decode_predictions(Stream& stream, const DecodePredictionsArgs& args) {
       const int image = static_cast<int>(i / anchors);
       const AnchorPoint p = maps.grid().point(i % anchors);
       float* row = args.to.as<float>() + i * columns;
-      const BoxF b = box_in_cells(maps, image, p);
+      const BoxF b = maps.box_in_cells(image, p);
       const BoxF pixels{b.x1 * p.stride, b.y1 * p.stride, b.x2 * p.stride, b.y2 * p.stride};
       for (int k = 0; k < 4; ++k) row[k] = box_column(pixels, args.format, k);
       sigmoids(maps.logits(image, p), nc, row + 4);

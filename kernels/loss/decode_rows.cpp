@@ -21,8 +21,9 @@ struct BinSums {
 
 template <class D>
 HWY_INLINE void add_bins(D d, const float* raw, std::int64_t first, float max, BinSums& sums) {
-  const auto shifted = hn::Max(hn::Sub(hn::LoadU(d, raw + first), hn::Set(d, max)), hn::Set(d, -87.0f));
-  const auto e = exp_in_range(d, shifted);
+  const auto below = hn::Sub(hn::LoadU(d, raw + first), hn::Set(d, max));
+  const auto number = exp_in_range(d, hn::Max(below, hn::Set(d, -87.0f)));
+  const auto e = hn::IfThenElse(hn::IsNaN(below), below, number);
   sums.all += hn::GetLane(hn::SumOfLanes(d, e));
   sums.weighted += hn::GetLane(hn::SumOfLanes(d, hn::Mul(e, hn::Iota(d, static_cast<float>(first)))));
 }

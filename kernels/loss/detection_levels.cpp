@@ -2,6 +2,7 @@
 
 #include "boxcar/kernels/activation/activation_math.h"
 #include "boxcar/kernels/common/dispatch.h"
+#include "boxcar/kernels/loss/decode_rows.h"
 #include "boxcar/kernels/loss/distance_math.h"
 
 namespace boxcar::kernels {
@@ -34,7 +35,10 @@ DetectionMaps::DetectionMaps(const char* op, const DetectionLevels& levels, int 
 }
 
 BoxF DetectionMaps::box_in_cells(int image, const AnchorPoint& p) const {
-  return decode_box(p.x, p.y, box_dist(image, p), reg_max_);
+  if (reg_max_ == 1) return decode_box(p.x, p.y, box_dist(image, p), 1);
+  float distances[4];
+  cpu::expected_bins(box_dist(image, p), reg_max_, distances);
+  return box_from_distances(p.x, p.y, distances[0], distances[1], distances[2], distances[3]);
 }
 
 AnchorPrediction DetectionMaps::prediction(int image, std::int64_t anchor, int label) const {

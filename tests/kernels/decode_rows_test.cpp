@@ -40,6 +40,16 @@ TEST(DecodeRows, ExpectedBinsOfEqualAndOfFarValues) {
   expect_bins(far);
 }
 
+TEST(DecodeRows, NanStaysInItsSide) {
+  std::vector<float> raw = test::random_values(4 * 17, 4);
+  raw[17] = raw[3 * 17 + 16] = std::numeric_limits<float>::quiet_NaN();
+  test::on_every_target([&] {
+    float distances[4];
+    cpu::expected_bins(raw.data(), 17, distances);
+    for (int side = 0; side < 4; ++side) EXPECT_EQ(std::isnan(distances[side]), side % 2 == 1) << side;
+  });
+}
+
 TEST(DecodeRows, SigmoidsOfAnyNumberOfValues) {
   for (const std::int64_t count : {1, 3, 16, 23, 80}) {
     std::vector<float> z = test::random_values(count, 3);
