@@ -8,8 +8,7 @@
 #include <algorithm>
 
 #include "boxcar/kernels/common/register_tile-inl.h"
-#include "boxcar/kernels/common/simd-inl.h"
-#include "boxcar/kernels/conv/winograd_tiles.h"
+#include "boxcar/kernels/conv/winograd_squares-inl.h"
 #include "boxcar/kernels/conv/winograd_transforms-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -18,114 +17,9 @@ namespace HWY_NAMESPACE {
 namespace {
 
 using cpu::PointPlanes;
-using cpu::TilePlace;
 using cpu::WinogradEpilogue;
 using cpu::WinogradFilters;
 using cpu::WinogradTiles;
-
-// A square of pixels of an image, of which some may lie beside it.
-template <class T>
-struct Square {
-  T* first;  // where its first pixel lies, or would
-  std::int64_t row_step, ld;
-  int row, column, height, width;  // of the first pixel, and of the image
-
-  Square(const TensorView& view, int image, int row_, int column_)
-      : row_step(view.w * view.ld), ld(view.ld), row(row_), column(column_), height(view.h), width(view.w) {
-    const std::int64_t pixel = (std::int64_t{image} * view.h + row) * view.w + column;
-    first = static_cast<T*>(view.data) + pixel * view.ld;
-  }
-  bool inside(int side) const { return row >= 0 && column >= 0 && row + side <= height && column + side <= width; }
-  bool has(int i, int j) const { return row + i >= 0 && row + i < height && column + j >= 0 && column + j < width; }
-  T* at(int i, int j) const { return first + i * row_step + j * ld; }
-};
-
-// Channels [channel, channel + planes.width) of a square at the points, for one row of the planes.
-template <class Points>
-void transform_square(const Square<const float>& square, std::int64_t channel, const PointPlanes& planes,
-                      std::int64_t row) {
-  const Wide d;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  const bool inside = square.inside(Points::kFrom);
-  for (std::int64_t c = 0; c < planes.width; c += lanes) {
-    float* to = planes.data + row * planes.width + c;
-    const auto store = [&](int i, int j, hn::Vec<decltype(d)> value)
-                           HWY_ATTR { hn::StoreU(value, d, to + (i * Points::kTo + j) * planes.plane()); };
-    const auto load = [&](int i, int j) HWY_ATTR { return hn::LoadU(d, square.at(i, j) + channel + c); };
-    if (inside) {
-      transform<Points>(d, load, store);
-    } else {
-      transform<Points>(
-          d, [&](int i, int j) HWY_ATTR { return square.has(i, j) ? load(i, j) : hn::Zero(d); }, store);
-    }
-  }
-}
-
-// The squares of `from` of tiles [begin, end).
-template <class Points>
-void transform_from(const WinogradTiles& tiles, std::int64_t begin, std::int64_t end, std::int64_t channel,
-                    const PointPlanes& planes) {
-  for (std::int64_t tile = begin; tile < end; ++tile) {
-    const TilePlace place(tiles, tile);
-    const int row = place.row * tiles.from_step - tiles.padding,
-              column = place.column * tiles.from_step - tiles.padding;
-    transform_square<Points>({tiles.from, place.image, row, column}, channel, planes, tile - begin);
-  }
-}
-
-// The squares of `to`.
-template <class Points>
-void transform_to(const WinogradTiles& tiles, std::int64_t begin, std::int64_t end, std::int64_t channel,
-                  const PointPlanes& planes) {
-  for (std::int64_t tile = begin; tile < end; ++tile) {
-    const TilePlace place(tiles, tile);
-    transform_square<Points>({tiles.to, place.image, place.row * tiles.to_step, place.column * tiles.to_step}, channel,
-                             planes, tile - begin);
-  }
-}
-
-template <ActKind kAct, class D>
-HWY_INLINE hn::Vec<D> activated(D d, hn::Vec<D> x) {
-  if constexpr (kAct == ActKind::kSilu) return hn::Mul(x, sigmoid(d, x));
-  if constexpr (kAct == ActKind::kRelu) return hn::IfThenElseZero(hn::Gt(x, hn::Zero(d)), x);
-  return x;
-}
-
-// Results of tiles [begin, end) from their products.
-template <class Points, ActKind kAct>
-void write_tiles(const WinogradTiles& tiles, std::int64_t begin, std::int64_t end, const float* bias,
-                 const PointPlanes& products) {
-  const Wide d;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  for (std::int64_t tile = begin; tile < end; ++tile) {
-    const TilePlace place(tiles, tile);
-    const Square<float> square(tiles.to, place.image, place.row * tiles.to_step, place.column * tiles.to_step);
-    const bool inside = square.inside(Points::kTo);
-    for (std::int64_t c = 0; c < products.width; c += lanes) {
-      const float* from = products.data + (tile - begin) * products.width + c;
-      const auto offset = bias ? hn::LoadU(d, bias + c) : hn::Zero(d);
-      transform<Points>(
-          d, [&](int i, int j) HWY_ATTR { return hn::LoadU(d, from + (i * Points::kFrom + j) * products.plane()); },
-          [&](int i, int j, hn::Vec<decltype(d)> value) HWY_ATTR {
-            if (!inside && !square.has(i, j)) return;
-            hn::StoreU(activated<kAct>(d, hn::Add(value, offset)), d, square.at(i, j) + c);
-          });
-    }
-  }
-}
-
-template <class Points>
-void write_tiles(const WinogradTiles& tiles, std::int64_t begin, std::int64_t end, const WinogradEpilogue& epilogue,
-                 const PointPlanes& products) {
-  switch (epilogue.act) {
-    case ActKind::kSilu:
-      return write_tiles<Points, ActKind::kSilu>(tiles, begin, end, epilogue.bias, products);
-    case ActKind::kRelu:
-      return write_tiles<Points, ActKind::kRelu>(tiles, begin, end, epilogue.bias, products);
-    default:
-      return write_tiles<Points, ActKind::kIdentity>(tiles, begin, end, epilogue.bias, products);
-  }
-}
 
 // Calls f(point, filter point) for all points of a scheme.
 template <class Scheme, class F>

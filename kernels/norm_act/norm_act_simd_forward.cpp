@@ -9,6 +9,7 @@
 #include <memory_resource>
 #include <vector>
 
+#include "boxcar/kernels/activation/activation-inl.h"
 #include "boxcar/kernels/common/simd-inl.h"
 #include "boxcar/kernels/norm_act/norm_act.h"
 #include "boxcar/kernels/norm_act/norm_pattern.h"
@@ -59,13 +60,6 @@ void moments(const T* z, std::int64_t rows, const Period& period, float* scratch
     mean[c] += correction;
     if (excess < m2[c]) m2[c] -= excess;
   }
-}
-
-template <ActKind kAct, class D>
-HWY_INLINE hn::Vec<D> activated(D d, hn::Vec<D> x) {
-  if constexpr (kAct == ActKind::kSilu) return hn::Mul(x, sigmoid(d, x));
-  if constexpr (kAct == ActKind::kRelu) return hn::IfThenElseZero(hn::Gt(x, hn::Zero(d)), x);
-  return x;
 }
 
 // y = act(norm(z)) (+ residual) of a chunk that starts with a period.
