@@ -5,6 +5,7 @@
 
 #include "boxcar/kernels/conv/conv_norm_act_backward.h"
 #include "boxcar/runtime/parallel/parallel_for.h"
+#include "filled.h"
 
 namespace boxcar::kernels {
 namespace {
@@ -17,24 +18,18 @@ struct Block {
   explicit Block(const benchmark::State& state) {
     const auto size = [&](int i) { return static_cast<int>(state.range(i)); };
     const Shape from{size(0), size(1), size(1), size(2)}, to{size(0), size(1), size(1), size(3)};
-    x = filled(from);
-    dx = filled(from);
-    z = filled(to);
-    dy = filled(to);
-    dz = filled(to);
-    w = filled({to.c, 1, 1, from.c});
-    dw = filled(w.shape());
+    x = filled(stream, from);
+    dx = filled(stream, from);
+    z = filled(stream, to);
+    dy = filled(stream, to);
+    dz = filled(stream, to);
+    w = filled(stream, {to.c, 1, 1, from.c});
+    dw = filled(stream, w.shape());
     const auto channels = static_cast<std::size_t>(to.c);
     ones.assign(channels, 1.0f);
     zeros.assign(channels, 0.0f);
     saved.assign(2 * channels, 1.0f);
     dgamma = dbeta = zeros;
-  }
-
-  Tensor filled(Shape shape) {
-    std::vector<float> values(static_cast<std::size_t>(shape.count()));
-    for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i * 7919 % 2003) / 500.0f - 2.0f;
-    return Tensor::from(stream, shape, values);
   }
   NormActBackwardArgs norm() {
     return {z,
@@ -67,7 +62,11 @@ void fused(benchmark::State& state) {
 void sizes(benchmark::internal::Benchmark* b) {
   b->ArgNames({"images", "map", "from", "to"})->Unit(benchmark::kMillisecond)->UseRealTime();
   b->Args({16, 160, 48, 64})->Args({16, 160, 32, 32})->Args({16, 80, 96, 128})->Args({16, 80, 64, 64});
-  b->Args({4, 20, 256, 512})->Args({4, 40, 256, 256})->Args({16, 40, 128, 128})->Args({16, 40, 384, 128})->Args({16, 20, 256, 256});
+  b->Args({4, 20, 256, 512})
+      ->Args({4, 40, 256, 256})
+      ->Args({16, 40, 128, 128})
+      ->Args({16, 40, 384, 128})
+      ->Args({16, 20, 256, 256});
 }
 
 BENCHMARK(separate)->Apply(sizes);

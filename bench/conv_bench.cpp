@@ -2,11 +2,10 @@
 // direct sum for both.
 #include <benchmark/benchmark.h>
 
-#include <vector>
-
 #include "boxcar/kernels/conv/conv_onednn.h"
 #include "boxcar/kernels/conv/winograd.h"
 #include "boxcar/runtime/parallel/parallel_for.h"
+#include "filled.h"
 
 namespace boxcar::kernels {
 namespace {
@@ -18,17 +17,11 @@ struct Layer {
 
   explicit Layer(const benchmark::State& state) {
     const auto size = [&](int i) { return static_cast<int>(state.range(i)); };
-    x = filled({size(0), size(1), size(1), size(2)});
+    x = filled(stream, {size(0), size(1), size(1), size(2)});
     options = {.kernel = size(4), .stride = size(5), .padding = size(4) / 2};
-    y = filled(conv_output_shape(x.shape(), size(3), options));
-    w = filled(conv_weight_shape(size(2), size(3), options));
-    dw = filled(w.shape());
-  }
-
-  Tensor filled(Shape shape) {
-    std::vector<float> values(static_cast<std::size_t>(shape.count()));
-    for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i * 7919 % 2003) / 500.0f - 2.0f;
-    return Tensor::from(stream, shape, values);
+    y = filled(stream, conv_output_shape(x.shape(), size(3), options));
+    w = filled(stream, conv_weight_shape(size(2), size(3), options));
+    dw = filled(stream, w.shape());
   }
 };
 

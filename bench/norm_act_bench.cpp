@@ -6,6 +6,7 @@
 
 #include "boxcar/kernels/norm_act/norm_act_plain.h"
 #include "boxcar/kernels/norm_act/norm_act_simd.h"
+#include "filled.h"
 
 namespace boxcar::kernels {
 namespace {
@@ -28,10 +29,8 @@ struct Layer {
         mean(channels()),
         var(channels(), 1.0f),
         saved(2 * channels()) {
-    std::vector<float> values(static_cast<std::size_t>(shape.count()));
-    for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i * 7919 % 2003) / 500.0f - 2.0f;
-    z = Tensor::from(stream, shape, values);
-    dy = Tensor::from(stream, shape, values);
+    z = filled(stream, shape);
+    dy = filled(stream, shape);
     y = Tensor::zeros(stream, shape);
     dz = Tensor::zeros(stream, shape);
   }

@@ -55,8 +55,8 @@ HWY_INLINE void multiply_all_rows(D d, Product p, std::int64_t rows) {
   multiply_rows<1, kVectors>(d, p, rows);
 }
 
-/// The first kVectors vectors of columns. The sum goes in parts whose piece of b stays in the first cache, which b's own
-/// rows may not, be they wide apart: those are copied together.
+/// The first kVectors vectors of columns. The sum goes in parts whose piece of b stays in the first cache, which b's
+/// own rows may not, be they wide apart: those are copied together.
 template <int kRows, int kVectors, class D>
 void multiply_columns(D d, Product p, std::int64_t rows) {
   constexpr std::int64_t kDepth = 128, kWidth = kVectors * std::int64_t{hn::MaxLanes(D())};

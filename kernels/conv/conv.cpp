@@ -95,8 +95,9 @@ void conv_forward(Stream& stream, const ConvForwardArgs& args) {
     check_packed("conv_forward", "x", args.x);
     BOXCAR_DISPATCH(stream, conv_forward, args);
   }
-  if (args.statistics.wanted() && !kernels_make_statistics(stream, args))
+  if (args.statistics.wanted() && !kernels_make_statistics(stream, args)) {
     batch_statistics(stream, {args.y, args.statistics});
+  }
 }
 
 void conv_backward_input(Stream& stream, const ConvBackwardInputArgs& args) {

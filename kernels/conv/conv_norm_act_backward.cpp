@@ -2,6 +2,7 @@
 
 #include "boxcar/kernels/common/dispatch.h"
 #include "boxcar/kernels/conv/pointwise.h"
+#include "boxcar/kernels/norm_act/norm_act_checks.h"
 #include "boxcar/kernels/norm_act/norm_act_simd.h"
 
 namespace boxcar::kernels {
@@ -15,13 +16,11 @@ void check(const ConvNormActBackwardArgs& args) {
   if (z.shape() != y) fail<ShapeError>("{}: z is {}, not {}", kOp, z.shape().str(), y.str());
   if (args.w.shape() != weights) fail<ShapeError>("{}: w is {}, not {}", kOp, args.w.shape().str(), weights.str());
   if (args.dx) check_same_shape(kOp, args.x, *args.dx);
-  if (args.dw) check_same_shape(kOp, args.w, *args.dw);
+  if (args.dw) check_same_shape(kOp, args.w, *args.dw), check_same_dtype(kOp, args.w, *args.dw);
   check_packed(kOp, "z", z);
-  for (const GradPiece& piece : args.norm.from) {
-    if (piece.from.pixels() != z.pixels() || piece.of.first + piece.of.count > z.c || piece.from.c != piece.of.count) {
-      fail<ShapeError>("{}: a piece of {} does not fit {}", kOp, piece.from.shape().str(), z.shape().str());
-    }
-  }
+  check_packed(kOp, "w", args.w);
+  if (args.dw) check_packed(kOp, "dw", *args.dw);
+  for (const GradPiece& piece : args.norm.from) check_range(kOp, z, piece.of, piece.from);
 }
 
 }  // namespace

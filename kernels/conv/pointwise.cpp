@@ -23,10 +23,6 @@ HWY_EXPORT(multiply);
 
 constexpr std::int64_t kVector = 16;  // channels that suit every instruction set
 
-Tensor floats(Stream& stream, std::int64_t count) {
-  return Tensor::empty(stream, {1, 1, static_cast<int>((count + 63) / 64), 64});
-}
-
 // [C, O] from [O, 1, 1, C], in squares whose lines stay in the first cache.
 Tensor turned_weights(Stream& stream, const TensorView& w) {
   constexpr std::int64_t kSide = 16;
@@ -82,7 +78,7 @@ bool cpu::suits_pointwise(const TensorView& x, const TensorView& y, const ConvOp
 }
 
 bool cpu::suits_pointwise_statistics(const ConvForwardArgs& args) {
-  return args.statistics.wanted() && !args.bias && args.act.kind == ActKind::kIdentity && args.w.dtype == DType::kF32 &&
+  return args.statistics.wanted() && !args.bias && args.act.kind == ActKind::kIdentity &&
          suits_pointwise(args.x, args.y, args.options);
 }
 
@@ -111,9 +107,9 @@ void cpu::pointwise_norm_act_backward(Stream& stream, const ConvNormActBackwardA
   const std::int64_t pixels = args.norm.z.pixels(), size = args.w.count();
   const std::int64_t block = rows_at_once(args.norm.z.c);
   const std::int64_t parts = weight_grad_part_count(pixels, std::clamp(size / 512, block, kMostRows), size);
-  const Tensor sums = floats(stream, args.dw ? parts * size : 0);
+  const Tensor sums = cpu::scratch_rows(stream, args.dw ? parts : 0, size);
   const std::int64_t buffer = block * args.norm.z.c;
-  const Tensor buffers = floats(stream, buffer * parts);
+  const Tensor buffers = cpu::scratch_rows(stream, parts, buffer);
   parallel_for(stream.threads(), parts, 1, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t part = first; part < last; ++part) {
       const std::int64_t begin = pixels * part / parts, end = pixels * (part + 1) / parts;

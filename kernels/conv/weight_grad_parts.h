@@ -1,4 +1,4 @@
-// Weight gradients whose sum over the batch is made in parts.
+// What the CPU's own convolutions share: sums over the batch in parts, and memory for them.
 #pragma once
 
 #include <algorithm>
@@ -8,6 +8,11 @@
 #include "boxcar/runtime/parallel/parallel_for.h"
 
 namespace boxcar::kernels::cpu {
+
+/// Temporary memory: `rows` rows of `width` floats, one for each part or thread.
+inline Tensor scratch_rows(Stream& stream, std::int64_t rows, std::int64_t width) {
+  return Tensor::empty(stream, {1, 1, static_cast<int>(rows), static_cast<int>(width)});
+}
 
 /// How many parts of at least `fewest` of `count` rows (tiles, ...) a sum of `size` floats is made in: a power of two,
 /// so that they share out evenly. It follows from the shape, as bits depend on it.

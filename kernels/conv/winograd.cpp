@@ -161,10 +161,6 @@ std::int64_t tiles_at_once(std::int64_t points, std::int64_t width) {
   return std::clamp<std::int64_t>(kCachedFloats / (points * width) / 12 * 12, 12, 96);
 }
 
-Tensor floats(Stream& stream, std::int64_t count) {
-  return Tensor::empty(stream, {1, 1, static_cast<int>((count + 63) / 64), 64});
-}
-
 // Calls body(part, begin, end) with equal parts of 0..count, one for each thread.
 void for_each_thread(Stream& stream, std::int64_t count,
                      FunctionRef<void(std::int64_t thread, std::int64_t begin, std::int64_t end)> body) {
@@ -176,7 +172,7 @@ void for_each_thread(Stream& stream, std::int64_t count,
 
 Tensor filters_at_points(Stream& stream, int stride, const WinogradFilters& w, std::int64_t from, std::int64_t to) {
   PointPlanes u{nullptr, cpu::kFilterPoints, from, to};
-  Tensor storage = floats(stream, u.size());
+  Tensor storage = cpu::scratch_rows(stream, u.points, u.plane());
   u.data = storage.as();
   parallel_for(stream.threads(), from, 4, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t c = begin; c < end; ++c) HWY_DYNAMIC_DISPATCH(filters_at_points)(stride, w, c, u);
@@ -192,7 +188,7 @@ void convolve(Stream& stream, const WinogradTiles& tiles, int stride, const Tens
   const std::int64_t step = tiles_at_once(points, channels + tiles.to.c);
   const PointPlanes inputs{nullptr, points, step, channels}, products{nullptr, points, step, tiles.to.c};
   const std::int64_t size = inputs.size() + products.size();
-  const Tensor planes = floats(stream, size * stream.threads());
+  const Tensor planes = cpu::scratch_rows(stream, stream.threads(), size);
   for_each_thread(stream, tiles.count(), [&](std::int64_t thread, std::int64_t begin, std::int64_t end) {
     PointPlanes in = inputs, out = products;
     in.data = planes.as() + thread * size;
@@ -273,9 +269,9 @@ void cpu::winograd_backward_weight(Stream& stream, const ConvBackwardWeightArgs&
   const PointPlanes inputs{nullptr, points, step, tasks.in_step}, grads{nullptr, points, step, tasks.out_step},
       sums{nullptr, kFilterPoints, tasks.out_step, tasks.in_step};
   const std::int64_t size = inputs.size() + grads.size() + sums.size();
-  const Tensor planes = floats(stream, size * stream.threads());
+  const Tensor planes = cpu::scratch_rows(stream, stream.threads(), size);
   const std::int64_t dw_size = args.dw.count();
-  const Tensor dw_parts = floats(stream, tasks.parts * dw_size);
+  const Tensor dw_parts = cpu::scratch_rows(stream, tasks.parts, dw_size);
   for_each_thread(stream, tasks.count(), [&](std::int64_t thread, std::int64_t begin, std::int64_t end) {
     PointPlanes in = inputs, grad = grads, sum = sums;
     in.data = planes.as() + thread * size;

@@ -1,14 +1,14 @@
-// Dense 3x3 convolutions of stride 1 and 2 in f32
-// sum (winograd_transforms-inl.h). Results differ from the direct sum's by a few units of f32's precision, and do not
-// depend on the number of threads.
+// Dense 3x3 convolutions of stride 1 and 2 in f32 by Winograd's minimal filtering: a quarter of the products of the
+// direct sum, or nine sixteenths (winograd_transforms-inl.h). Results differ from the direct sum's by a few units of
+// f32's precision, and do not depend on the number of threads.
 #pragma once
 
 #include "boxcar/kernels/conv/conv.h"
 
 namespace boxcar::kernels::cpu {
 
-/// Whether the functions below take a convolution of these sides: f32, kernel 3, stride 1, no dilation or groups,
-/// multiples of 16 channels on both sides.
+/// Whether the functions below take a convolution of these sides: f32, kernel 3, stride 1, or 2 with padding 1, no
+/// dilation or groups, multiples of 16 channels on both sides.
 bool suits_winograd(const TensorView& x, const TensorView& y, const ConvOptions& options);
 
 /// y = act(conv(x, w) + bias). Statistics are left to the caller.

@@ -1,7 +1,6 @@
 // What a convolution by Winograd's filtering is cut into.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 
 #include "boxcar/kernels/activation/activation_math.h"

@@ -5,7 +5,8 @@
 
 namespace boxcar::kernels::cpu {
 
-/// The expected bin of each of four sides, as side_distance() of distance_math.h up to rounding, and NaN of NaN; raw [4, bins].
+/// The expected bin of each of four sides, as side_distance() of distance_math.h up to rounding, and NaN of NaN;
+/// raw [4, bins].
 void expected_bins(const float* raw, int bins, float* distances);
 
 /// 1 / (1 + e^-z); 0 below -87 and for NaN.

@@ -1,6 +1,7 @@
 #include "boxcar/kernels/norm_act/norm_act.h"
 
 #include "boxcar/kernels/common/dispatch.h"
+#include "boxcar/kernels/norm_act/norm_act_checks.h"
 #include "boxcar/kernels/norm_act/norm_act_plain.h"
 #include "boxcar/kernels/norm_act/norm_act_simd.h"
 
@@ -35,8 +36,6 @@ void sum_pieces(Stream& stream, const SumPiecesArgs& args);
 }  // namespace cuda
 #endif
 
-namespace {
-
 void check_range(const char* op, const TensorView& whole, Range of, const TensorView& part) {
   if (of.first < 0 || of.count < 0 || of.first + of.count > whole.c || part.c != of.count || part.n != whole.n ||
       part.h != whole.h || part.w != whole.w) {
@@ -45,6 +44,8 @@ void check_range(const char* op, const TensorView& whole, Range of, const Tensor
   }
   check_same_dtype(op, whole, part);
 }
+
+namespace {
 
 std::int64_t bytes_of_pieces(const GradPieces& pieces) {
   std::int64_t bytes = 0;

@@ -166,6 +166,18 @@ TEST_F(ConvNormActBackwardChecks, EitherGradientCanBeLeftOut) {
   EXPECT_EQ(dx.to_host(stream_), std::vector<float>(64, 0.0f));
 }
 
+TEST_F(ConvNormActBackwardChecks, MovesThreeTimesDzLessThanTheThreeOps) {
+  ConvNormActBackwardArgs all = args();
+  all.dx = x_;
+  all.dw = w_;
+  NormActBackwardArgs norm = all.norm;
+  norm.dz = z_;
+  const OpCost fused = cost_of(all), first = cost_of(norm), input = cost_of(ConvBackwardInputArgs{z_, w_, x_, {}}),
+               weight = cost_of(ConvBackwardWeightArgs{x_, z_, w_, nullptr, {}});
+  EXPECT_EQ(fused.bytes + 3 * 64 * 4, first.bytes + input.bytes + weight.bytes);
+  EXPECT_EQ(fused.flops, input.flops + weight.flops);
+}
+
 TEST_F(ConvNormActBackwardChecks, WhatItDoesNotFuseIsRefused) {
   ConvNormActBackwardArgs other = args();
   other.norm.act = {ActKind::kGelu};

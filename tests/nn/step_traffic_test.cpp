@@ -76,7 +76,8 @@ std::map<std::string, Profiler::Row> computed(const ModelSpec& spec) {
   return rows;
 }
 
-// The CPU fuses some backward passes in f32; what is counted is a GPU's work, which has three ops there.
+// The CPU fuses some backward passes in f32; what is counted is a GPU's work, which has three ops there. Their bytes
+// are compared with the fused op's by ConvNormActBackwardChecks.MovesThreeTimesDzLessThanTheThreeOps.
 TEST(StepTraffic, CountsTheOpsOfAStepThatIsComputed) {
   auto rows = computed(yolo11("n"));
   const std::int64_t fused = rows.at("conv_norm_act_backward").calls;

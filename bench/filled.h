@@ -1,0 +1,17 @@
+// What kernels are timed on.
+#pragma once
+
+#include <vector>
+
+#include "boxcar/runtime/tensor/tensor.h"
+
+namespace boxcar {
+
+/// A packed f32 tensor of values from -2 to 2 that look random.
+inline Tensor filled(Stream& stream, Shape shape) {
+  std::vector<float> values(static_cast<std::size_t>(shape.count()));
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i * 7919 % 2003) / 500.0f - 2.0f;
+  return Tensor::from(stream, shape, values);
+}
+
+}  // namespace boxcar
