@@ -92,41 +92,38 @@ HWY_INLINE void prefetch_next(const T* chunk_place) {
   hwy::Prefetch(chunk_place + cpu::simd::kChunk);
 }
 
-// Adds g and g * z_hat of a chunk that starts with a period to sums [2, period].
+// Adds g and g * (z - mean) of a chunk that starts with a period to sums [2, period].
 template <ActKind kAct, class T, class G>
 void reduce_chunk(const NormPattern& norm, const T* z, const G* dy, std::int64_t count, float* sums) {
-  const float *mean = norm.mean, *rstd = norm.rstd;
-  const float *gamma = norm.gamma, *beta = norm.beta;
+  const float *mean = norm.mean, *scale = norm.scale, *beta = norm.beta;
   float *sums_g = sums, *sums_gz = sums + norm.period.size;
   for (std::int64_t i = 0; i < count; i += norm.period.size) {
     for_vectors(std::min(norm.period.size, count - i), [&](auto d, std::int64_t j) HWY_ATTR {
       prefetch_next(z + i + j);
       prefetch_next(dy + i + j);
-      const auto zhat = hn::Mul(hn::Sub(load(d, z + i + j), hn::LoadU(d, mean + j)), hn::LoadU(d, rstd + j));
-      const auto x = hn::MulAdd(zhat, hn::LoadU(d, gamma + j), hn::LoadU(d, beta + j));
+      const auto centred = hn::Sub(load(d, z + i + j), hn::LoadU(d, mean + j));
+      const auto x = hn::MulAdd(centred, hn::LoadU(d, scale + j), hn::LoadU(d, beta + j));
       const auto g = times_activation_grad<kAct>(d, load(d, dy + i + j), x);
       hn::StoreU(hn::Add(hn::LoadU(d, sums_g + j), g), d, sums_g + j);
-      hn::StoreU(hn::MulAdd(g, zhat, hn::LoadU(d, sums_gz + j)), d, sums_gz + j);
+      hn::StoreU(hn::MulAdd(g, centred, hn::LoadU(d, sums_gz + j)), d, sums_gz + j);
     });
   }
 }
 
-// dz = gamma * rstd * (g - mean(g) - z_hat * mean(g * z_hat)); means [2, period]. dz may be dy.
+// dz = scale * g - (means[0] + (z - mean) * means[1]), means [2, period]. dz may be dy.
 template <ActKind kAct, class T, class G>
 void apply_chunk(const NormPattern& norm, const float* means, const T* z, const G* dy, std::int64_t count, T* dz) {
-  const float *mean = norm.mean, *rstd = norm.rstd;
-  const float *gamma = norm.gamma, *beta = norm.beta;
+  const float *mean = norm.mean, *scale = norm.scale, *beta = norm.beta;
   const float *mean_g = means, *mean_gz = means + norm.period.size;
   for (std::int64_t i = 0; i < count; i += norm.period.size) {
     for_vectors(std::min(norm.period.size, count - i), [&](auto d, std::int64_t j) HWY_ATTR {
       prefetch_next(z + i + j);
       prefetch_next(dy + i + j);
-      const auto scale = hn::LoadU(d, rstd + j), weight = hn::LoadU(d, gamma + j);
-      const auto zhat = hn::Mul(hn::Sub(load(d, z + i + j), hn::LoadU(d, mean + j)), scale);
-      const auto x = hn::MulAdd(zhat, weight, hn::LoadU(d, beta + j));
+      const auto weight = hn::LoadU(d, scale + j), centred = hn::Sub(load(d, z + i + j), hn::LoadU(d, mean + j));
+      const auto x = hn::MulAdd(centred, weight, hn::LoadU(d, beta + j));
       const auto g = times_activation_grad<kAct>(d, load(d, dy + i + j), x);
-      const auto centred = hn::NegMulAdd(zhat, hn::LoadU(d, mean_gz + j), hn::Sub(g, hn::LoadU(d, mean_g + j)));
-      store(hn::Mul(hn::Mul(weight, scale), centred), d, dz + i + j);
+      const auto common = hn::MulAdd(centred, hn::LoadU(d, mean_gz + j), hn::LoadU(d, mean_g + j));
+      store(hn::MulSub(weight, g, common), d, dz + i + j);
     });
   }
 }
@@ -264,10 +261,19 @@ cpu::simd::NormGradRows::NormGradRows(Stream& stream, const NormActBackwardArgs&
       means_(static_cast<std::size_t>(2 * norm_.period.size), stream.scratch()) {
   with_float_type("norm_act_backward", args.z.dtype, [](auto) {});  // refuses other types
   std::pmr::vector<float> sums = backward_sums(stream, args, norm_);
+  const std::int64_t channels = args.z.c;
+  float *sum_g = sums.data(), *sum_gz = sum_g + channels;
+  const float* rstd = args.saved_mean_rstd + channels;
+  for (std::int64_t c = 0; c < channels; ++c) sum_gz[c] *= rstd[c];
   write_parameter_grads(args, sums);
   const auto pixels = static_cast<float>(args.z.pixels());
-  for (float& sum : sums) sum = args.norm.batch_stats ? sum / pixels : 0.0f;
-  norm_.period.repeat(sums.data() + args.z.c, norm_.period.repeat(sums.data(), means_.data()));
+  for (std::int64_t c = 0; c < channels; ++c) {
+    const float share = norm_.scale[c] / pixels;
+    sum_g[c] *= share;
+    sum_gz[c] *= share * rstd[c];
+  }
+  if (!args.norm.batch_stats) std::fill(sums.begin(), sums.end(), 0.0f);
+  norm_.period.repeat(sum_gz, norm_.period.repeat(sum_g, means_.data()));
 }
 
 void cpu::simd::NormGradRows::write(std::int64_t begin, std::int64_t end, void* dz) const {

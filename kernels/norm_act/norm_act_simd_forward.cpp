@@ -65,12 +65,11 @@ void moments(const T* z, std::int64_t rows, const Period& period, float* scratch
 // y = act(norm(z)) (+ residual) of a chunk that starts with a period.
 template <ActKind kAct, class T>
 void apply_chunk(const NormPattern& norm, const T* z, const T* residual, std::int64_t count, T* y) {
-  const float *mean = norm.mean, *rstd = norm.rstd;
-  const float *gamma = norm.gamma, *beta = norm.beta;
+  const float *mean = norm.mean, *scale = norm.scale, *beta = norm.beta;
   for (std::int64_t i = 0; i < count; i += norm.period.size) {
     for_vectors(std::min(norm.period.size, count - i), [&](auto d, std::int64_t j) HWY_ATTR {
-      const auto zhat = hn::Mul(hn::Sub(load(d, z + i + j), hn::LoadU(d, mean + j)), hn::LoadU(d, rstd + j));
-      auto value = activated<kAct>(d, hn::MulAdd(zhat, hn::LoadU(d, gamma + j), hn::LoadU(d, beta + j)));
+      const auto centred = hn::Sub(load(d, z + i + j), hn::LoadU(d, mean + j));
+      auto value = activated<kAct>(d, hn::MulAdd(centred, hn::LoadU(d, scale + j), hn::LoadU(d, beta + j)));
       if (residual) value = hn::Add(value, load(d, residual + i + j));
       store(value, d, y + i + j);
     });

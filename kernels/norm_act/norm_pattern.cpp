@@ -30,13 +30,14 @@ float* Period::repeat(const float* values, float* to) const {
 
 NormPattern::NormPattern(Stream& stream, const Norm& norm, const float* mean_rstd, std::int64_t channels)
     : period(channels),
-      values(static_cast<std::size_t>(4 * period.size), stream.scratch()),
+      values(static_cast<std::size_t>(3 * period.size), stream.scratch()),
       mean(values.data()),
-      rstd(mean + period.size),
-      gamma(rstd + period.size),
-      beta(gamma + period.size) {
-  float* to = values.data();
-  for (const float* from : {mean_rstd, mean_rstd + channels, norm.gamma, norm.beta}) to = period.repeat(from, to);
+      scale(mean + period.size),
+      beta(scale + period.size) {
+  float* const scales = period.repeat(mean_rstd, values.data());
+  period.repeat(norm.beta, period.repeat(norm.gamma, scales));
+  const float* rstd = mean_rstd + channels;
+  for (std::int64_t i = 0; i < period.size; ++i) scales[i] *= rstd[i % channels];
 }
 
 bool has_activation(Act act) {

@@ -24,11 +24,11 @@ struct Period {
   float* repeat(const float* values, float* to) const;
 };
 
-/// What normalises, each [period.size].
+/// What normalises, each [period.size]: norm(z) = (z - mean) * scale + beta with scale = gamma * rstd.
 struct NormPattern {
   Period period;
-  std::pmr::vector<float> values;  // all four, one after the other
-  const float *mean, *rstd, *gamma, *beta;
+  std::pmr::vector<float> values;  // all three, one after the other
+  const float *mean, *scale, *beta;
 
   NormPattern(Stream& stream, const Norm& norm, const float* mean_rstd, std::int64_t channels);
   NormPattern(const NormPattern&) = delete;  // a copy would point into this one
