@@ -1,10 +1,33 @@
 #include "boxcar/kernels/conv/conv_cpu.h"
 
+#include <algorithm>
+
 #include "boxcar/kernels/conv/conv_onednn.h"
+#include "boxcar/kernels/conv/depthwise.h"
 #include "boxcar/kernels/conv/pointwise.h"
 #include "boxcar/kernels/conv/winograd.h"
 
 namespace boxcar::kernels {
+namespace {
+
+ConvForwardArgs forward_args(const ConvActArgs& args) {
+  TensorView y = args.to[0].to;
+  y.c = args.y.c;
+  return {.x = args.x, .w = args.w, .y = y, .options = args.options, .cache = args.cache};
+}
+
+bool is_depthwise(const ConvActArgs& args) {
+  return args.options.groups > 1 && args.options.groups == args.x.c && args.x.c == args.y.c;
+}
+
+// Whether all of y goes to one tensor of any pixel stride as it is.
+bool stores_only(const ConvActArgs& args) {
+  return args.to.size() == 1 && args.to[0].of.count == args.y.c && !args.residual;
+}
+
+bool begins_at_vectors(const Destination& d) { return d.of.first % 16 == 0 && d.of.count % 16 == 0; }
+
+}  // namespace
 
 bool cpu::conv_makes_statistics(const ConvForwardArgs& args) { return suits_pointwise_statistics(args); }
 
@@ -12,6 +35,28 @@ void cpu::conv_forward(Stream& stream, const ConvForwardArgs& args) {
   if (suits_pointwise_statistics(args)) return pointwise_forward(stream, args);
   if (suits_winograd(args.x, args.y, args.options)) return winograd_forward(stream, args);
   onednn_conv_forward(stream, args);
+}
+
+bool cpu::takes_conv_act(const ConvActArgs& args) {
+  const bool known =
+      args.act.kind == ActKind::kIdentity || args.act.kind == ActKind::kSilu || args.act.kind == ActKind::kRelu;
+  if (!known || args.to.empty() || args.x.dtype != DType::kF32 || args.w.dtype != DType::kF32) return false;
+  if (is_depthwise(args)) return stores_only(args);
+  const ConvForwardArgs forward = forward_args(args);
+  return std::all_of(args.to.begin(), args.to.end(), begins_at_vectors) &&
+         (suits_pointwise(args.x, forward.y, args.options) || suits_winograd(args.x, forward.y, args.options));
+}
+
+void cpu::conv_act_forward(Stream& stream, const ConvActArgs& args) {
+  ConvForwardArgs forward = forward_args(args);
+  if (is_depthwise(args)) {
+    forward.bias = args.bias;
+    forward.act = args.act;
+    return depthwise_forward(stream, forward);
+  }
+  const ConvEpilogue epilogue{args.to, args.bias, args.act.kind, args.residual ? &*args.residual : nullptr};
+  if (suits_pointwise(args.x, forward.y, args.options)) return pointwise_forward(stream, forward, epilogue);
+  winograd_forward(stream, forward, epilogue);
 }
 
 void cpu::conv_backward_input(Stream& stream, const ConvBackwardInputArgs& args) {

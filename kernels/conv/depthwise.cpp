@@ -7,7 +7,7 @@
 
 #include <algorithm>
 
-#include "boxcar/kernels/common/simd-inl.h"
+#include "boxcar/kernels/activation/activation-inl.h"
 #include "boxcar/kernels/conv/depthwise_taps.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -19,7 +19,7 @@ using cpu::pixel;
 using cpu::Taps;
 
 // One output pixel: the taps ty x tx of any filter.
-template <class T>
+template <ActKind kAct, class T>
 void output_pixel(const ConvForwardArgs& args, Taps ty, Taps tx, const T* image, T* y) {
   const std::int64_t channels = args.x.c, ld = args.x.ld;
   const int k = args.options.kernel, dilation = args.options.dilation;
@@ -33,14 +33,14 @@ void output_pixel(const ConvForwardArgs& args, Taps ty, Taps tx, const T* image,
         sum = hn::MulAdd(load(d, x), load(d, w + (ky * k + kx) * channels + c), sum);
       }
     }
-    store(sum, d, y + c);
+    store(activated<kAct>(d, sum), d, y + c);
   });
 }
 
 // Four neighbours whose 3x3 taps are all inside: x points to the first tap of the first.
-template <class T>
+template <ActKind kAct, class T>
 void four_pixels_3x3(const ConvForwardArgs& args, const T* x, T* y) {
-  const std::int64_t channels = args.x.c, ld = args.x.ld, across = args.options.dilation * ld;
+  const std::int64_t channels = args.x.c, ld = args.x.ld, across = args.options.dilation * ld, to = args.y.ld;
   const std::int64_t next = args.options.stride * ld, down = across * args.x.w;
   const T* w = args.w.as<const T>();
   for_short_vectors(channels, [&](auto d, std::int64_t c) HWY_ATTR {
@@ -56,16 +56,16 @@ void four_pixels_3x3(const ConvForwardArgs& args, const T* x, T* y) {
         sum3 = hn::MulAdd(load(d, from + 3 * next), weight, sum3);
       }
     }
-    store(sum0, d, y + c);
-    store(sum1, d, y + channels + c);
-    store(sum2, d, y + 2 * channels + c);
-    store(sum3, d, y + 3 * channels + c);
+    store(activated<kAct>(d, sum0), d, y + c);
+    store(activated<kAct>(d, sum1), d, y + to + c);
+    store(activated<kAct>(d, sum2), d, y + 2 * to + c);
+    store(activated<kAct>(d, sum3), d, y + 3 * to + c);
   });
 }
 
 bool all_inside(Taps taps, int kernel) { return taps.begin == 0 && taps.end == kernel; }
 
-template <class T>
+template <ActKind kAct, class T>
 void forward_row(const ConvForwardArgs& args, int n, int oy) {
   const ConvOptions& o = args.options;
   const T* image = rows_of<const T>(args.x).row(pixel(args.x, n, 0, 0));
@@ -77,11 +77,23 @@ void forward_row(const ConvForwardArgs& args, int n, int oy) {
                       all_inside(cpu::taps_inside(ox + 3, args.x.w, o), 3);
     T* to = y + std::int64_t{ox} * args.y.ld;
     if (four) {
-      four_pixels_3x3(args, image + (std::int64_t{ty.first_input} * args.x.w + tx.first_input) * args.x.ld, to);
+      four_pixels_3x3<kAct>(args, image + (std::int64_t{ty.first_input} * args.x.w + tx.first_input) * args.x.ld, to);
     } else {
-      output_pixel(args, ty, tx, image, to);
+      output_pixel<kAct>(args, ty, tx, image, to);
     }
     ox += four ? 4 : 1;
+  }
+}
+
+template <class T>
+void forward_row(const ConvForwardArgs& args, int n, int oy) {
+  switch (args.act.kind) {
+    case ActKind::kSilu:
+      return forward_row<ActKind::kSilu, T>(args, n, oy);
+    case ActKind::kRelu:
+      return forward_row<ActKind::kRelu, T>(args, n, oy);
+    default:
+      return forward_row<ActKind::kIdentity, T>(args, n, oy);
   }
 }
 

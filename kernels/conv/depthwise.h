@@ -1,4 +1,5 @@
 // Depthwise convolution: one filter a channel. Reads x at any pixel stride. Weights have x's type, and shapes fit.
+// On the CPU the forward pass writes y at any pixel stride and applies SiLU and ReLU, too.
 #pragma once
 
 #include "boxcar/kernels/conv/conv.h"

@@ -7,7 +7,62 @@
 
 #include <algorithm>
 
+#include "boxcar/kernels/activation/activation-inl.h"
 #include "boxcar/kernels/common/register_tile-inl.h"
+#include "boxcar/kernels/conv/conv_epilogue.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace boxcar::kernels {
+namespace HWY_NAMESPACE {
+namespace {
+
+using cpu::ConvEpilogue;
+
+// A row of a destination, so that its data[c] is channel c of the sums.
+struct DestinationRow {
+  float* data = nullptr;
+  std::int64_t first = 0, last = 0, ld = 0;
+};
+
+template <ActKind kAct>
+void write_rows(const ConvEpilogue& epilogue, const float* sums, std::int64_t first, std::int64_t rows,
+                std::int64_t channels) {
+  SmallVector<DestinationRow, Destinations::capacity()> to;
+  for (const Destination& d : epilogue.to) {
+    to.push_back({rows_of<float>(d.to).row(first) - d.of.first, d.of.first, d.of.first + d.of.count, d.to.ld});
+  }
+  const Rows<const float> residual = rows_of<const float>(epilogue.residual ? *epilogue.residual : TensorView{});
+  for (std::int64_t r = 0; r < rows; ++r, sums += channels) {
+    for_vectors(channels, [&](auto d, std::int64_t c) HWY_ATTR {
+      auto value = load(d, sums + c);
+      if (epilogue.bias) value = hn::Add(value, load(d, epilogue.bias + c));
+      value = activated<kAct>(d, value);
+      if (epilogue.residual) value = hn::Add(value, load(d, residual.row(first + r) + c));
+      for (const DestinationRow& row : to) {
+        if (c >= row.first && c < row.last) store(value, d, row.data + r * row.ld + c);
+      }
+    });
+  }
+}
+
+}  // namespace
+
+// The epilogue of `rows` rows of sums [rows, channels], which are the tensors' from row `first` on.
+void write_rows(const ConvEpilogue& epilogue, const float* sums, std::int64_t first, std::int64_t rows,
+                std::int64_t channels) {
+  switch (epilogue.act) {
+    case ActKind::kSilu:
+      return write_rows<ActKind::kSilu>(epilogue, sums, first, rows, channels);
+    case ActKind::kRelu:
+      return write_rows<ActKind::kRelu>(epilogue, sums, first, rows, channels);
+    default:
+      return write_rows<ActKind::kIdentity>(epilogue, sums, first, rows, channels);
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace boxcar::kernels
+HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 #include "boxcar/kernels/conv/pointwise.h"
@@ -20,6 +75,7 @@ namespace boxcar::kernels {
 namespace {
 
 HWY_EXPORT(multiply);
+HWY_EXPORT(write_rows);
 
 constexpr std::int64_t kVector = 16;  // channels that suit every instruction set
 
@@ -100,6 +156,28 @@ void cpu::pointwise_forward(Stream& stream, const ConvForwardArgs& args) {
     }
   });
   moments.save();
+}
+
+void cpu::pointwise_forward(Stream& stream, const ConvForwardArgs& args, const ConvEpilogue& epilogue) {
+  constexpr std::int64_t kGrain = 12;  // rows that a product takes at once
+  const std::int64_t from = args.x.c, to = args.y.c, pixels = args.y.pixels();
+  const std::int64_t step = rows_at_once(to) / kGrain * kGrain;
+  Tensor turned = args.cache ? args.cache->own : Tensor();
+  if (!turned) turned = turned_weights(stream, args.w);
+  if (args.cache) args.cache->own = turned;
+  const auto x = rows_of<const float>(args.x);
+  const Tensor buffers = cpu::scratch_rows(stream, stream.threads(), step * to);
+  for_each_thread(
+      stream.threads(), (pixels + kGrain - 1) / kGrain,
+      [&](std::int64_t thread, std::int64_t first, std::int64_t last) {
+        float* const sums = buffers.as() + thread * step * to;
+        const std::int64_t end = std::min(last * kGrain, pixels);
+        for (std::int64_t row = first * kGrain; row < end; row += step) {
+          const std::int64_t rows = std::min(step, end - row);
+          HWY_DYNAMIC_DISPATCH(multiply)({x.row(row), x.ld, 1, turned.as(), to, sums, to, from, false}, rows, to);
+          HWY_DYNAMIC_DISPATCH(write_rows)(epilogue, sums, row, rows, to);
+        }
+      });
 }
 
 void cpu::pointwise_norm_act_backward(Stream& stream, const ConvNormActBackwardArgs& args) {

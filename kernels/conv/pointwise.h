@@ -2,6 +2,7 @@
 // with what comes before or after them.
 #pragma once
 
+#include "boxcar/kernels/conv/conv_epilogue.h"
 #include "boxcar/kernels/conv/conv_norm_act_backward.h"
 
 namespace boxcar::kernels::cpu {
@@ -15,6 +16,8 @@ bool suits_pointwise(const TensorView& x, const TensorView& y, const ConvOptions
 bool suits_pointwise_statistics(const ConvForwardArgs& args);
 /// y = conv(x, w) and its statistics.
 void pointwise_forward(Stream& stream, const ConvForwardArgs& args);
+/// The sums to what the epilogue says; of args.y the shape counts, of args neither bias nor activation.
+void pointwise_forward(Stream& stream, const ConvForwardArgs& args, const ConvEpilogue& epilogue);
 void pointwise_norm_act_backward(Stream& stream, const ConvNormActBackwardArgs& args);
 
 }  // namespace boxcar::kernels::cpu

@@ -16,8 +16,8 @@ namespace boxcar::kernels {
 namespace HWY_NAMESPACE {
 namespace {
 
+using cpu::ConvEpilogue;
 using cpu::PointPlanes;
-using cpu::WinogradEpilogue;
 using cpu::WinogradFilters;
 using cpu::WinogradTiles;
 
@@ -50,8 +50,8 @@ void filters_at_points(const WinogradFilters& w, std::int64_t c, const PointPlan
 }
 
 template <class Scheme>
-void convolve_tiles(const WinogradTiles& tiles, const PointPlanes& u, const WinogradEpilogue& epilogue,
-                    std::int64_t begin, std::int64_t end, const PointPlanes& inputs, const PointPlanes& products) {
+void convolve_tiles(const WinogradTiles& tiles, const PointPlanes& u, const ConvEpilogue& epilogue, std::int64_t begin,
+                    std::int64_t end, const PointPlanes& inputs, const PointPlanes& products) {
   for (std::int64_t c = 0; c < u.rows; c += inputs.width) {
     PointPlanes part = inputs;
     part.width = std::min(inputs.width, u.rows - c);
@@ -101,8 +101,8 @@ void filters_at_points(int stride, const WinogradFilters& w, std::int64_t c, con
 }
 
 // Results of tiles [begin, end), no more than planes have rows. Channels go by as many as `inputs` has room for.
-void convolve_tiles(const WinogradTiles& tiles, const PointPlanes& u, const WinogradEpilogue& epilogue,
-                    std::int64_t begin, std::int64_t end, const PointPlanes& inputs, const PointPlanes& products) {
+void convolve_tiles(const WinogradTiles& tiles, const PointPlanes& u, const ConvEpilogue& epilogue, std::int64_t begin,
+                    std::int64_t end, const PointPlanes& inputs, const PointPlanes& products) {
   if (tiles.from_step == tiles.to_step) {
     return convolve_tiles<UnitStride>(tiles, u, epilogue, begin, end, inputs, products);
   }
@@ -140,8 +140,8 @@ HWY_AFTER_NAMESPACE();
 namespace boxcar::kernels {
 namespace {
 
+using cpu::ConvEpilogue;
 using cpu::PointPlanes;
-using cpu::WinogradEpilogue;
 using cpu::WinogradFilters;
 using cpu::WinogradTiles;
 
@@ -161,15 +161,6 @@ std::int64_t tiles_at_once(std::int64_t points, std::int64_t width) {
   return std::clamp<std::int64_t>(kCachedFloats / (points * width) / 12 * 12, 12, 96);
 }
 
-// Calls body(part, begin, end) with equal parts of 0..count, one for each thread.
-void for_each_thread(Stream& stream, std::int64_t count,
-                     FunctionRef<void(std::int64_t thread, std::int64_t begin, std::int64_t end)> body) {
-  const std::int64_t threads = std::min<std::int64_t>(stream.threads(), count);
-  parallel_for(stream.threads(), threads, 1, [&](std::int64_t first, std::int64_t last) {
-    for (std::int64_t t = first; t < last; ++t) body(t, count * t / threads, count * (t + 1) / threads);
-  });
-}
-
 Tensor filters_at_points(Stream& stream, int stride, const WinogradFilters& w, std::int64_t from, std::int64_t to) {
   PointPlanes u{nullptr, cpu::kFilterPoints, from, to};
   Tensor storage = cpu::scratch_rows(stream, u.points, u.plane());
@@ -181,7 +172,7 @@ Tensor filters_at_points(Stream& stream, int stride, const WinogradFilters& w, s
 }
 
 void convolve(Stream& stream, const WinogradTiles& tiles, int stride, const Tensor& filters,
-              const WinogradEpilogue& epilogue) {
+              const ConvEpilogue& epilogue) {
   const std::int64_t points = points_of(stride);
   const PointPlanes u{filters.as(), cpu::kFilterPoints, tiles.from.c, tiles.to.c};
   const std::int64_t channels = std::min<std::int64_t>(tiles.from.c, kMostChannels);
@@ -189,7 +180,7 @@ void convolve(Stream& stream, const WinogradTiles& tiles, int stride, const Tens
   const PointPlanes inputs{nullptr, points, step, channels}, products{nullptr, points, step, tiles.to.c};
   const std::int64_t size = inputs.size() + products.size();
   const Tensor planes = cpu::scratch_rows(stream, stream.threads(), size);
-  for_each_thread(stream, tiles.count(), [&](std::int64_t thread, std::int64_t begin, std::int64_t end) {
+  for_each_thread(stream.threads(), tiles.count(), [&](std::int64_t thread, std::int64_t begin, std::int64_t end) {
     PointPlanes in = inputs, out = products;
     in.data = planes.as() + thread * size;
     out.data = in.data + in.size();
@@ -239,13 +230,20 @@ bool cpu::suits_winograd(const TensorView& x, const TensorView& y, const ConvOpt
 }
 
 void cpu::winograd_forward(Stream& stream, const ConvForwardArgs& args) {
+  ConvEpilogue epilogue = ConvEpilogue::store(args.y);
+  epilogue.bias = args.bias;
+  epilogue.act = args.act.kind;
+  winograd_forward(stream, args, epilogue);
+}
+
+void cpu::winograd_forward(Stream& stream, const ConvForwardArgs& args, const ConvEpilogue& epilogue) {
   const std::int64_t channels = args.x.c;
   const WinogradFilters w{static_cast<const float*>(args.w.data), 1, 9 * channels, channels, false};
   const int stride = args.options.stride;
-  Tensor filters = args.cache ? args.cache->at_points : Tensor();
+  Tensor filters = args.cache ? args.cache->own : Tensor();
   if (!filters) filters = filters_at_points(stream, stride, w, channels, args.y.c);
-  if (args.cache) args.cache->at_points = filters;
-  convolve(stream, forward_tiles(args.x, args.y, args.options), stride, filters, {args.bias, args.act.kind});
+  if (args.cache) args.cache->own = filters;
+  convolve(stream, forward_tiles(args.x, args.y, args.options), stride, filters, epilogue);
 }
 
 // dx is the convolution of dy with each filter turned by half a circle; with stride 2 of dy with zeros between.
@@ -254,7 +252,8 @@ void cpu::winograd_backward_input(Stream& stream, const ConvBackwardInputArgs& a
   const WinogradFilters w{static_cast<const float*>(args.w.data), 9 * channels, 1, channels, true};
   const int stride = args.options.stride;
   const WinogradTiles tiles{args.dy, args.dx, stride == 1 ? 2 - args.options.padding : 0, 4, 4 * stride};
-  convolve(stream, tiles, stride, filters_at_points(stream, stride, w, args.dy.c, channels), {});
+  convolve(stream, tiles, stride, filters_at_points(stream, stride, w, args.dy.c, channels),
+           ConvEpilogue::store(args.dx));
 }
 
 bool cpu::suits_winograd_weight_gradient(const ConvBackwardWeightArgs& args) {
@@ -272,7 +271,7 @@ void cpu::winograd_backward_weight(Stream& stream, const ConvBackwardWeightArgs&
   const Tensor planes = cpu::scratch_rows(stream, stream.threads(), size);
   const std::int64_t dw_size = args.dw.count();
   const Tensor dw_parts = cpu::scratch_rows(stream, tasks.parts, dw_size);
-  for_each_thread(stream, tasks.count(), [&](std::int64_t thread, std::int64_t begin, std::int64_t end) {
+  for_each_thread(stream.threads(), tasks.count(), [&](std::int64_t thread, std::int64_t begin, std::int64_t end) {
     PointPlanes in = inputs, grad = grads, sum = sums;
     in.data = planes.as() + thread * size;
     grad.data = in.data + inputs.size();

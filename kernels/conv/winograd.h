@@ -4,6 +4,7 @@
 #pragma once
 
 #include "boxcar/kernels/conv/conv.h"
+#include "boxcar/kernels/conv/conv_epilogue.h"
 
 namespace boxcar::kernels::cpu {
 
@@ -13,6 +14,8 @@ bool suits_winograd(const TensorView& x, const TensorView& y, const ConvOptions&
 
 /// y = act(conv(x, w) + bias). Statistics are left to the caller.
 void winograd_forward(Stream& stream, const ConvForwardArgs& args);
+/// The sums to what the epilogue says; of args.y the shape counts, of args neither bias nor activation.
+void winograd_forward(Stream& stream, const ConvForwardArgs& args, const ConvEpilogue& epilogue);
 void winograd_backward_input(Stream& stream, const ConvBackwardInputArgs& args);
 /// The same for this one, and no dbias is wanted.
 bool suits_winograd_weight_gradient(const ConvBackwardWeightArgs& args);

@@ -7,6 +7,7 @@
 #endif
 
 #include "boxcar/kernels/activation/activation-inl.h"
+#include "boxcar/kernels/conv/conv_epilogue.h"
 #include "boxcar/kernels/conv/winograd_tiles.h"
 #include "boxcar/kernels/conv/winograd_transforms-inl.h"
 
@@ -14,9 +15,9 @@ HWY_BEFORE_NAMESPACE();
 namespace boxcar::kernels {
 namespace HWY_NAMESPACE {
 
+using cpu::ConvEpilogue;
 using cpu::PointPlanes;
 using cpu::TilePlace;
-using cpu::WinogradEpilogue;
 using cpu::WinogradTiles;
 
 // A square of pixels of an image, of which some may lie beside it.
@@ -80,39 +81,97 @@ void transform_to(const WinogradTiles& tiles, std::int64_t begin, std::int64_t e
   }
 }
 
-// Results of tiles [begin, end) from their products.
+// Results of a tile from its products, `from` [points] a plane apart, for one vector of channels at c.
+template <class Points, ActKind kAct, class D, class Store>
+HWY_INLINE void tile_results(D d, const float* from, std::int64_t plane, const float* bias, Store&& store) {
+  const auto offset = bias ? hn::LoadU(d, bias) : hn::Zero(d);
+  transform<Points>(
+      d, [&](int i, int j) HWY_ATTR { return hn::LoadU(d, from + (i * Points::kFrom + j) * plane); },
+      [&](int i, int j, hn::Vec<D> value) HWY_ATTR { store(i, j, activated<kAct>(d, hn::Add(value, offset))); });
+}
+
+// Results of tiles [begin, end) to one tensor.
 template <class Points, ActKind kAct>
 void write_tiles(const WinogradTiles& tiles, std::int64_t begin, std::int64_t end, const float* bias,
-                 const PointPlanes& products) {
+                 const TensorView& to, const PointPlanes& products) {
   const Wide d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   for (std::int64_t tile = begin; tile < end; ++tile) {
     const TilePlace place(tiles, tile);
-    const Square<float> square(tiles.to, place.image, place.row * tiles.to_step, place.column * tiles.to_step);
+    const Square<float> square(to, place.image, place.row * tiles.to_step, place.column * tiles.to_step);
     const bool inside = square.inside(Points::kTo);
     for (std::int64_t c = 0; c < products.width; c += lanes) {
-      const float* from = products.data + (tile - begin) * products.width + c;
-      const auto offset = bias ? hn::LoadU(d, bias + c) : hn::Zero(d);
-      transform<Points>(
-          d, [&](int i, int j) HWY_ATTR { return hn::LoadU(d, from + (i * Points::kFrom + j) * products.plane()); },
-          [&](int i, int j, hn::Vec<decltype(d)> value) HWY_ATTR {
-            if (!inside && !square.has(i, j)) return;
-            hn::StoreU(activated<kAct>(d, hn::Add(value, offset)), d, square.at(i, j) + c);
-          });
+      tile_results<Points, kAct>(d, products.data + (tile - begin) * products.width + c, products.plane(),
+                                 bias ? bias + c : nullptr, [&](int i, int j, hn::Vec<decltype(d)> value) HWY_ATTR {
+                                   if (inside || square.has(i, j)) hn::StoreU(value, d, square.at(i, j) + c);
+                                 });
     }
   }
 }
 
+// Where a square's first pixel goes.
+struct Corner {
+  float* data = nullptr;
+  std::int64_t row_step = 0, ld = 0;
+};
+using Corners = SmallVector<Corner, Destinations::capacity()>;
+
+// Those of a square whose first channel is c.
+inline Corners corners_of(const Destinations& all, std::int64_t c, int image, int row, int column) {
+  Corners corners;
+  for (const Destination& d : all) {
+    if (c < d.of.first || c >= d.of.first + d.of.count) continue;
+    const Square<float> square(d.to, image, row, column);
+    corners.push_back({square.first + (c - d.of.first), square.row_step, square.ld});
+  }
+  return corners;
+}
+
+// The same with a residual added, to any destinations.
+template <class Points, ActKind kAct>
+void write_tiles_to_all(const WinogradTiles& tiles, std::int64_t begin, std::int64_t end, const ConvEpilogue& epilogue,
+                        const PointPlanes& products) {
+  const Wide d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const TensorView& residual = epilogue.residual ? *epilogue.residual : epilogue.to[0].to;
+  for (std::int64_t tile = begin; tile < end; ++tile) {
+    const TilePlace place(tiles, tile);
+    const int row = place.row * tiles.to_step, column = place.column * tiles.to_step;
+    const Square<const float> added(residual, place.image, row, column);
+    const bool inside = added.inside(Points::kTo);
+    for (std::int64_t c = 0; c < products.width; c += lanes) {
+      const Corners corners = corners_of(epilogue.to, c, place.image, row, column);
+      tile_results<Points, kAct>(d, products.data + (tile - begin) * products.width + c, products.plane(),
+                                 epilogue.bias ? epilogue.bias + c : nullptr,
+                                 [&](int i, int j, hn::Vec<decltype(d)> value) HWY_ATTR {
+                                   if (!inside && !added.has(i, j)) return;
+                                   if (epilogue.residual) value = hn::Add(value, hn::LoadU(d, added.at(i, j) + c));
+                                   for (const Corner& to : corners)
+                                     hn::StoreU(value, d, to.data + i * to.row_step + j * to.ld);
+                                 });
+    }
+  }
+}
+
+template <class Points, ActKind kAct>
+void write_tiles(const WinogradTiles& tiles, std::int64_t begin, std::int64_t end, const ConvEpilogue& epilogue,
+                 const PointPlanes& products) {
+  if (epilogue.residual || epilogue.to.size() > 1 || epilogue.to[0].of.count < tiles.to.c) {
+    return write_tiles_to_all<Points, kAct>(tiles, begin, end, epilogue, products);
+  }
+  write_tiles<Points, kAct>(tiles, begin, end, epilogue.bias, epilogue.to[0].to, products);
+}
+
 template <class Points>
-void write_tiles(const WinogradTiles& tiles, std::int64_t begin, std::int64_t end, const WinogradEpilogue& epilogue,
+void write_tiles(const WinogradTiles& tiles, std::int64_t begin, std::int64_t end, const ConvEpilogue& epilogue,
                  const PointPlanes& products) {
   switch (epilogue.act) {
     case ActKind::kSilu:
-      return write_tiles<Points, ActKind::kSilu>(tiles, begin, end, epilogue.bias, products);
+      return write_tiles<Points, ActKind::kSilu>(tiles, begin, end, epilogue, products);
     case ActKind::kRelu:
-      return write_tiles<Points, ActKind::kRelu>(tiles, begin, end, epilogue.bias, products);
+      return write_tiles<Points, ActKind::kRelu>(tiles, begin, end, epilogue, products);
     default:
-      return write_tiles<Points, ActKind::kIdentity>(tiles, begin, end, epilogue.bias, products);
+      return write_tiles<Points, ActKind::kIdentity>(tiles, begin, end, epilogue, products);
   }
 }
 

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 
-#include "boxcar/kernels/activation/activation_math.h"
 #include "boxcar/kernels/common/rows.h"
 
 namespace boxcar::kernels::cpu {
@@ -11,7 +10,8 @@ namespace boxcar::kernels::cpu {
 constexpr int kFilterPoints = 36;
 
 /// Squares of pixels of what is convolved (or of the gradients of results), `from`, each of which makes a square of
-/// `to`; in the order of pixels. They begin `from_step` and `to_step` pixels apart, those of `from` `padding` before.
+/// `to`, of which a forward pass needs no more than the shape; in the order of pixels. They begin `from_step` and
+/// `to_step` pixels apart, those of `from` `padding` before.
 struct WinogradTiles {
   TensorView from, to;
   int padding, from_step, to_step;
@@ -47,12 +47,6 @@ struct WinogradFilters {
   const float* data;
   std::int64_t from_step, to_step, tap_step;
   bool turned;
-};
-
-/// What is done to results after the sum.
-struct WinogradEpilogue {
-  const float* bias = nullptr;
-  ActKind act = ActKind::kIdentity;
 };
 
 }  // namespace boxcar::kernels::cpu

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "boxcar/kernels/common/copy.h"
+#include "boxcar/kernels/conv/conv_act.h"
 #include "boxcar/kernels/conv/conv_norm_act_backward.h"
 #include "boxcar/nn/autograd/ops/structure.h"
 #include "boxcar/runtime/base/error.h"
@@ -259,35 +260,26 @@ Value ConvBnAct::forward(Context& context, const Value& x, const std::optional<V
   return y;
 }
 
-// The convolution adds the bias and applies the activation where it can; a second pass is left for what it cannot:
-// other activations, a residual, results that lie in slices.
 Value ConvBnAct::forward_fused(Context& context, const Value& x, const std::optional<Value>& residual,
                                std::span<const Place> places) {
   if (context.training()) {
     fail<ModelError>("a fused model cannot be trained: its batch norms are gone; load the unfused weights");
   }
-  Stream& stream = context.stream();
   const kernels::ConvOptions options = settings_.options();
-  const bool activates = kernels::conv_can_activate(settings_.act, in_, out_, options);
-  const Tensor z = Tensor::empty(stream, kernels::conv_output_shape(x.shape(), out_, options), x.dtype());
-  kernels::conv_forward(stream, {x.packed(), weight_->value, bias_->value.as(), z, options,
-                                 activates ? settings_.act : kNoAct, &fused_weights_});
-  count_conv(context.cost(), x.shape(), z.shape(), options);
-  const bool one_packed = places.empty() || (places.size() == 1 && !places[0].wide);
-  if (activates && !residual && one_packed) return Value(context, z);
-  std::vector<Value::Stored> parts = place(context, z.shape(), z.dtype(), places);
-  float *ones = identity_.as(), *zeros = ones + out_;
-  const Tensor saved = Tensor::empty(stream, {1, 1, 2, out_});
-  const kernels::Norm identity{ones, zeros, zeros, ones, 0.0f, 0.0f, false};
-  kernels::NormActForwardArgs args{.z = z,
-                                   .norm = identity,
-                                   .act = activates ? kNoAct : settings_.act,
-                                   .residual = {},
-                                   .to = destinations(parts),
-                                   .saved_mean_rstd = saved.as()};
+  const Shape shape = kernels::conv_output_shape(x.shape(), out_, options);
+  std::vector<Value::Stored> parts = place(context, shape, x.dtype(), places);
+  kernels::ConvActArgs args{.x = x.packed(),
+                            .w = weight_->value,
+                            .bias = bias_->value.as(),
+                            .y = shape,
+                            .options = options,
+                            .act = settings_.act,
+                            .to = destinations(parts),
+                            .cache = &fused_weights_};
   if (residual) args.residual = residual->tensor().view();
-  kernels::norm_act_forward(stream, args);
-  return Value::stored(context, z.shape(), std::move(parts), false);
+  kernels::conv_act_forward(context.stream(), args);
+  count_conv(context.cost(), x.shape(), shape, options);
+  return Value::stored(context, shape, std::move(parts), false);
 }
 
 Value ConvBnAct::forward(Context& context, std::span<const Value> inputs, std::span<const Place> places) {
@@ -324,9 +316,7 @@ void ConvBnAct::fuse(Stream& stream) {
   weight_ = &declare(std::move(new_weight));
   bias_ = &declare(std::move(new_bias));
   gamma_ = beta_ = mean_ = var_ = batches_ = nullptr;
-  std::vector<float> identity(2 * channels, 0.0f);
-  std::fill_n(identity.begin(), channels, 1.0f);
-  identity_ = Tensor::from(stream, {1, 1, 2, out_}, identity);
+  fused_weights_.identity = kernels::identity_norm(stream, out_);
   fused_ = true;
 }
 

@@ -73,7 +73,6 @@ class ConvBnAct : public Layer {
   Parameter* weight_;
   Parameter* bias_ = nullptr;                 // of a fused convolution
   kernels::ConvWeightCache fused_weights_{};  // likewise
-  Tensor identity_{};                         // likewise: the norm that changes nothing, ones then zeros [1,1,2,out]
   Parameter *gamma_ = nullptr, *beta_ = nullptr, *mean_ = nullptr, *var_ = nullptr, *batches_ = nullptr;
 };
 

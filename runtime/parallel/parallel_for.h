@@ -2,6 +2,7 @@
 // uses too). Loading and files have threads of their own and never come here.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -37,5 +38,15 @@ class FunctionRef<R(A...)> {
 /// The first exception thrown by a body is rethrown here.
 void parallel_for(int threads, std::int64_t count, std::int64_t grain,
                   FunctionRef<void(std::int64_t begin, std::int64_t end)> body);
+
+/// Calls body(thread, begin, end) on equal parts of 0..count, one for each thread: for bodies that need memory of their
+/// own. Fewer where there are fewer items.
+inline void for_each_thread(int threads, std::int64_t count,
+                            FunctionRef<void(std::int64_t thread, std::int64_t begin, std::int64_t end)> body) {
+  const std::int64_t parts = std::min<std::int64_t>(threads, count);
+  parallel_for(threads, parts, 1, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t t = first; t < last; ++t) body(t, count * t / parts, count * (t + 1) / parts);
+  });
+}
 
 }  // namespace boxcar

@@ -179,7 +179,7 @@ TEST_P(Winograd, KeptFiltersGiveTheSameBitsAtEverySize) {
     cpu::winograd_forward(stream, {x, w, bias_.data(), fresh, options()});
     EXPECT_EQ(kept.to_host(stream), fresh.to_host(stream));
   }
-  EXPECT_TRUE(cache.at_points);
+  EXPECT_TRUE(cache.own);
 }
 
 INSTANTIATE_TEST_SUITE_P(Cases, Winograd, testing::ValuesIn(kCases), [](const auto& each) { return each.param.name; });

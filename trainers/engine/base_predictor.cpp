@@ -12,6 +12,7 @@
 #include "boxcar/data/image/decode.h"
 #include "boxcar/data/image/encode.h"
 #include "boxcar/kernels/nms/nms.h"
+#include "boxcar/kernels/render/render.h"
 #include "boxcar/runtime/base/error.h"
 #include "boxcar/runtime/parallel/parallel_for.h"
 #include "boxcar/trainers/args/arithmetic.h"
@@ -34,32 +35,33 @@ bool of_one_size(std::span<const Image* const> images) {
   });
 }
 
-// The pictures as the network wants them: fitted into `size`, or into the smallest shape that holds them if all
-// have one size and `rect` is on; red first.
-HostBatch letterboxed(Stream& stream, std::span<const Image* const> images, const ImageSize& size, bool rect,
-                      int stride) {
-  const LetterboxOptions options = predict_letterbox(rect && of_one_size(images), stride);
-  HostBatch batch;
-  for (std::size_t i = 0; i < images.size(); ++i) {
-    const Image& image = *images[i];
-    const Image boxed =
-        letterbox_image(image, letterbox_geometry({image.height, image.width}, {size.height, size.width}, options));
-    if (i == 0) {
-      batch.images = Tensor::empty(stream, {static_cast<int>(images.size()), boxed.height, boxed.width, 3}, DType::kU8);
-    }
-    const std::uint8_t* from = boxed.pixels.data();
-    std::uint8_t* to = batch.images.as<std::uint8_t>() + i * boxed.pixels.size();
-    parallel_for(stream.threads(), std::int64_t{boxed.height} * boxed.width, 4096,
-                 [&](std::int64_t begin, std::int64_t end) {
-                   for (std::int64_t p = 3 * begin; p < 3 * end; p += 3) {
-                     to[p] = from[p + 2];
-                     to[p + 1] = from[p + 1];
-                     to[p + 2] = from[p];
-                   }
-                 });
+// Pictures as the network wants them: fitted into `size`, or into the smallest shape that holds them if all have one
+// size and `rect` is on.
+struct Letterboxes {
+  Shape shape;
+  std::vector<Image> resized;  // those that have not the right size
+  std::vector<kernels::SourceImage> sources;
+  std::vector<kernels::RenderPlan> plans;
+
+  Letterboxes(int threads, std::span<const Image* const> images, const ImageSize& size, bool rect, int stride)
+      : resized(images.size()), sources(images.size()), plans(images.size()) {
+    const LetterboxOptions options = predict_letterbox(rect && of_one_size(images), stride);
+    const auto fit = [&](std::size_t i) {
+      const Image& image = *images[i];
+      const ResizedSize own{image.height, image.width};
+      const Letterbox box = letterbox_geometry(own, {size.height, size.width}, options);
+      if (!(box.inner == own)) resized[i] = resize_bilinear(image, box.inner.height, box.inner.width);
+      const Image& source = box.inner == own ? image : resized[i];
+      sources[i] = {source.pixels.data(), source.height, source.width};
+      plans[i] = letterbox_plan(box);
+      for (int t = 0; t < plans[i].picture.tile_count; ++t) plans[i].picture.tiles[t].source = static_cast<int>(i);
+    };
+    parallel_for(threads, static_cast<std::int64_t>(images.size()), 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) fit(static_cast<std::size_t>(i));
+    });
+    shape = {static_cast<int>(images.size()), plans[0].height, plans[0].width, 3};
   }
-  return batch;
-}
+};
 
 int rounded_up(int side, int stride) { return (side + stride - 1) / stride * stride; }
 
@@ -109,18 +111,41 @@ void BasePredictor::start(const Input& input) {
   run_callbacks(events::on_predict_start, *this, input.log);
 }
 
+// The files [first, first + count), decoded side by side; null, with the reason in `problems`, where one cannot be.
+std::vector<std::shared_ptr<const Image>> decoded(int threads, const std::filesystem::path* first, std::size_t count,
+                                                  std::vector<std::string>& problems) {
+  std::vector<std::shared_ptr<const Image>> images(count);
+  problems.assign(count, "");
+  parallel_for(threads, static_cast<std::int64_t>(count), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+      try {
+        images[i] = std::make_shared<const Image>(decode_image(first[i]));
+      } catch (const Error& error) {
+        problems[i] = error.what();
+      }
+    }
+  });
+  return images;
+}
+
 // The next files from `i` on that can be read, a batch at most.
 std::vector<BasePredictor::Named> BasePredictor::read_batch(const std::vector<std::filesystem::path>& files,
                                                             std::size_t& i, std::size_t& unreadable) {
-  const ProfileScope stage(input_->model.stream().profiler(), ScopeKind::kStage, "images");
+  Stream& stream = input_->model.stream();
+  const ProfileScope stage(stream.profiler(), ScopeKind::kStage, "images");
+  const auto wanted = static_cast<std::size_t>(args().batch.images);
   std::vector<Named> images;
-  for (; i < files.size() && static_cast<int>(images.size()) < args().batch.images; ++i) {
-    try {
-      images.push_back({{files[i], std::make_shared<const Image>(decode_image(files[i]))},
-                        fmt::format("image {}/{} {}", i + 1, files.size(), files[i].string())});
-    } catch (const Error& error) {
-      ++unreadable;
-      input_->log.warning("{}; the image is skipped", error.what());
+  std::vector<std::string> problems;
+  while (i < files.size() && images.size() < wanted) {
+    const auto next =
+        decoded(stream.threads(), &files[i], std::min(wanted - images.size(), files.size() - i), problems);
+    for (std::size_t n = 0; n < next.size(); ++n, ++i) {
+      if (next[n]) {
+        images.push_back({{files[i], next[n]}, fmt::format("image {}/{} {}", i + 1, files.size(), files[i].string())});
+      } else {
+        ++unreadable;
+        input_->log.warning("{}; the image is skipped", problems[n]);
+      }
     }
   }
   return images;
@@ -151,6 +176,22 @@ void BasePredictor::run(const Input& input, const std::vector<PredictImage>& ima
   finish();
 }
 
+// On the CPU the pictures are drawn as the network's floats at once.
+Batch BasePredictor::batch_of(const std::vector<const Image*>& pictures) {
+  Stream& stream = input_->model.stream();
+  const Letterboxes boxes(stream.threads(), pictures, size_, args().rect, input_->model.stride());
+  if (stream.device().is_cuda()) {
+    Stream host(Device::cpu(), {stream.threads()});
+    HostBatch drawn;
+    drawn.images = Tensor::empty(host, boxes.shape, DType::kU8);
+    kernels::render(host, {boxes.plans, boxes.sources, drawn.images});
+    return to_device(stream, drawn);
+  }
+  Batch batch{Tensor::empty(stream, boxes.shape), Tensor::empty(stream, {1, 1, 0, 6})};
+  kernels::render(stream, {boxes.plans, boxes.sources, batch.images});
+  return batch;
+}
+
 void BasePredictor::run_batch(const std::vector<Named>& images) {
   run_callbacks(events::on_predict_batch_start, *this, input_->log);
   Stream& stream = input_->model.stream();
@@ -160,7 +201,7 @@ void BasePredictor::run_batch(const std::vector<Named>& images) {
   const double count = static_cast<double>(images.size());
 
   auto start = Clock::now();
-  Batch batch = to_device(stream, letterboxed(stream, pictures, size_, args().rect, input_->model.stride()));
+  Batch batch = batch_of(pictures);
   preprocess(batch);
   stream.synchronize();
   speed.preprocess = milliseconds_since(start) / count;

@@ -100,6 +100,7 @@ class BasePredictor : public HasCallbacks {
   void start(const Input& input);
   std::vector<Named> read_batch(const std::vector<std::filesystem::path>& files, std::size_t& i,
                                 std::size_t& unreadable);
+  Batch batch_of(const std::vector<const Image*>& pictures);
   void run_batch(const std::vector<Named>& images);
   void fill_results(const std::vector<Named>& images, const TensorView& predictions, const Shape& network);
   void write_batch(const std::vector<Named>& images);
