@@ -10,6 +10,7 @@
 #include "boxcar/kernels/activation/activation-inl.h"
 #include "boxcar/kernels/common/register_tile-inl.h"
 #include "boxcar/kernels/conv/conv_epilogue.h"
+#include "boxcar/kernels/norm_act/destination_rows-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace boxcar::kernels {
@@ -18,19 +19,10 @@ namespace {
 
 using cpu::ConvEpilogue;
 
-// A row of a destination, so that its data[c] is channel c of the sums.
-struct DestinationRow {
-  float* data = nullptr;
-  std::int64_t first = 0, last = 0, ld = 0;
-};
-
 template <ActKind kAct>
 void write_rows(const ConvEpilogue& epilogue, const float* sums, std::int64_t first, std::int64_t rows,
                 std::int64_t channels) {
-  SmallVector<DestinationRow, Destinations::capacity()> to;
-  for (const Destination& d : epilogue.to) {
-    to.push_back({rows_of<float>(d.to).row(first) - d.of.first, d.of.first, d.of.first + d.of.count, d.to.ld});
-  }
+  const DestinationRows<float> to(epilogue.to);
   const Rows<const float> residual = rows_of<const float>(epilogue.residual ? *epilogue.residual : TensorView{});
   for (std::int64_t r = 0; r < rows; ++r, sums += channels) {
     for_vectors(channels, [&](auto d, std::int64_t c) HWY_ATTR {
@@ -38,9 +30,7 @@ void write_rows(const ConvEpilogue& epilogue, const float* sums, std::int64_t fi
       if (epilogue.bias) value = hn::Add(value, load(d, epilogue.bias + c));
       value = activated<kAct>(d, value);
       if (epilogue.residual) value = hn::Add(value, load(d, residual.row(first + r) + c));
-      for (const DestinationRow& row : to) {
-        if (c >= row.first && c < row.last) store(value, d, row.data + r * row.ld + c);
-      }
+      to.store_vector(d, first + r, c, value);
     });
   }
 }

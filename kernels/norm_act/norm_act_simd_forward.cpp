@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "boxcar/kernels/activation/activation-inl.h"
-#include "boxcar/kernels/common/simd-inl.h"
+#include "boxcar/kernels/norm_act/destination_rows-inl.h"
 #include "boxcar/kernels/norm_act/norm_act.h"
 #include "boxcar/kernels/norm_act/norm_pattern.h"
 
@@ -88,13 +88,50 @@ void apply_chunk(Act act, const NormPattern& norm, const T* z, const T* residual
   }
 }
 
+// The same of rows [begin, end) to destinations whose ranges begin and end at vectors, each value as it is made.
+template <ActKind kAct, class T>
+void apply_to_all(const NormActForwardArgs& args, const NormPattern& norm, std::int64_t begin, std::int64_t end) {
+  const float *mean = norm.mean, *scale = norm.scale, *beta = norm.beta;
+  const DestinationRows<T> to(args.to);
+  const Rows<const T> z = rows_of<const T>(args.z);
+  const Rows<const T> residual = rows_of<const T>(args.residual ? *args.residual : TensorView{});
+  for (std::int64_t r = begin; r < end; ++r) {
+    for_vectors(args.z.c, [&](auto d, std::int64_t c) HWY_ATTR {
+      const auto centred = hn::Sub(load(d, z.row(r) + c), hn::LoadU(d, mean + c));
+      auto value = activated<kAct>(d, hn::MulAdd(centred, hn::LoadU(d, scale + c), hn::LoadU(d, beta + c)));
+      if (args.residual) value = hn::Add(value, load(d, residual.row(r) + c));
+      to.store_vector(d, r, c, value);
+    });
+  }
+}
+
+template <class T>
+void apply_to_all(const NormActForwardArgs& args, const NormPattern& norm, std::int64_t begin, std::int64_t end) {
+  switch (args.act.kind) {
+    case ActKind::kSilu:
+      return apply_to_all<ActKind::kSilu, T>(args, norm, begin, end);
+    case ActKind::kRelu:
+      return apply_to_all<ActKind::kRelu, T>(args, norm, begin, end);
+    default:
+      return apply_to_all<ActKind::kIdentity, T>(args, norm, begin, end);
+  }
+}
+
 bool holds_all(const Destination& d, const TensorView& z) { return d.to.packed() && d.of.count == z.c; }
+
+// Whether something is strided, and vectors of 16 channels go to it whole.
+bool stores_vectors(const NormActForwardArgs& args) {
+  const auto at_vectors = [](const Destination& d) { return d.of.first % 16 == 0 && d.of.count % 16 == 0; };
+  const bool flat = args.to.size() == 1 && holds_all(args.to[0], args.z) && (!args.residual || args.residual->packed());
+  return !flat && args.z.c % 16 == 0 && std::all_of(args.to.begin(), args.to.end(), at_vectors);
+}
 
 // Each value is computed once, into a packed destination where there is one, and copied from there while it is in the
 // first cache.
 template <class T>
 void apply(Stream& stream, const NormActForwardArgs& args, const NormPattern& norm, std::int64_t begin,
            std::int64_t end) {
+  if (stores_vectors(args)) return apply_to_all<T>(args, norm, begin, end);
   const std::int64_t channels = args.z.c, step = norm.period.chunk_rows;
   const auto* whole = std::find_if(args.to.begin(), args.to.end(), [&](auto& d) { return holds_all(d, args.z); });
   const auto chunk = static_cast<std::size_t>(norm.period.chunk());
