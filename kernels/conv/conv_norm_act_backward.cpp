@@ -27,7 +27,7 @@ void check(const ConvNormActBackwardArgs& args) {
 
 bool can_fuse_backward(const Stream& stream, const ConvNormActBackwardArgs& args) {
   return !stream.device().is_cuda() && !stream.dry_run() && cpu::simd::has_activation(args.norm.act) &&
-         args.w.dtype == DType::kF32 && cpu::suits_pointwise(args.x, args.norm.z, args.options);
+         cpu::suits_pointwise_backward(args);
 }
 
 void conv_norm_act_backward(Stream& stream, const ConvNormActBackwardArgs& args) {

@@ -22,7 +22,8 @@ struct ConvNormActBackwardArgs {
 };
 
 /// Whether conv_norm_act_backward() takes them: in f32 on the CPU 1x1 convolutions of stride 1 whose channels are
-/// multiples of 16, with identity, SiLU or ReLU after the norm. Not in a dry run, which counts a GPU's work.
+/// multiples of 16, with identity, SiLU or ReLU after the norm, and of so many pixels that the sum of dw has parts. Not
+/// in a dry run, which counts a GPU's work.
 bool can_fuse_backward(const Stream& stream, const ConvNormActBackwardArgs& args);
 
 /// As norm_act_backward(), conv_backward_weight() and conv_backward_input(), up to rounding.

@@ -170,11 +170,29 @@ void cpu::pointwise_forward(Stream& stream, const ConvForwardArgs& args, const C
       });
 }
 
+namespace {
+
+// Parts of the batch whose weight gradients are summed one after the other.
+std::int64_t backward_parts(const ConvNormActBackwardArgs& args) {
+  constexpr std::int64_t kFewest = 512;  // rows, for which writing and adding a gradient is worth while
+  const std::int64_t size = args.w.count(), block = rows_at_once(args.norm.z.c);
+  return cpu::weight_grad_part_count(args.norm.z.pixels(), std::clamp(size / 512, block, std::max(block, kFewest)),
+                                     size);
+}
+
+}  // namespace
+
+bool cpu::suits_pointwise_backward(const ConvNormActBackwardArgs& args) {
+  constexpr std::int64_t kForOneThread = 1 << 20;  // products that are not worth sharing out
+  return args.w.dtype == DType::kF32 && suits_pointwise(args.x, args.norm.z, args.options) &&
+         (backward_parts(args) > 1 || args.norm.z.pixels() * args.w.count() <= kForOneThread);
+}
+
 void cpu::pointwise_norm_act_backward(Stream& stream, const ConvNormActBackwardArgs& args) {
   const simd::NormGradRows grads(stream, args.norm);
   const std::int64_t pixels = args.norm.z.pixels(), size = args.w.count();
   const std::int64_t block = rows_at_once(args.norm.z.c);
-  const std::int64_t parts = weight_grad_part_count(pixels, std::clamp(size / 512, block, kMostRows), size);
+  const std::int64_t parts = backward_parts(args);
   const Tensor sums = cpu::scratch_rows(stream, args.dw ? parts : 0, size);
   const std::int64_t buffer = block * args.norm.z.c;
   const Tensor buffers = cpu::scratch_rows(stream, parts, buffer);

@@ -18,6 +18,9 @@ bool suits_pointwise_statistics(const ConvForwardArgs& args);
 void pointwise_forward(Stream& stream, const ConvForwardArgs& args);
 /// The sums to what the epilogue says; of args.y the shape counts, of args neither bias nor activation.
 void pointwise_forward(Stream& stream, const ConvForwardArgs& args, const ConvEpilogue& epilogue);
+/// Whether pointwise_norm_act_backward() takes this: the same, and its sum of dw has parts for several
+/// threads, or is not worth them.
+bool suits_pointwise_backward(const ConvNormActBackwardArgs& args);
 void pointwise_norm_act_backward(Stream& stream, const ConvNormActBackwardArgs& args);
 
 }  // namespace boxcar::kernels::cpu

@@ -153,13 +153,32 @@ HWY_EXPORT(write_filter_grads);
 constexpr std::int64_t kVector = 16;               // channels that suit every instruction set
 constexpr std::int64_t kMostChannels = 128;        // that are multiplied at once: a point's planes fit the first caches
 constexpr std::int64_t kCachedFloats = 256 << 10;  // of a thread's planes: half of a second cache of 2 MB
+constexpr std::int64_t kMostTiles = 96;            // at once
 
 std::int64_t points_of(int stride) { return stride == 1 ? 36 : 81; }
 
 // Tiles whose planes of `width` channels in all stay in a core's second cache.
 std::int64_t tiles_at_once(std::int64_t points, std::int64_t width) {
-  return std::clamp<std::int64_t>(kCachedFloats / (points * width) / 12 * 12, 12, 96);
+  return std::clamp<std::int64_t>(kCachedFloats / (points * width) / 12 * 12, 12, kMostTiles);
 }
+
+// How much of a convolution is computed at once.
+struct ConvBlock {
+  std::int64_t tiles, channels;  // of what is convolved
+
+  ConvBlock(const WinogradTiles& all, std::int64_t points, int threads) {
+    const std::int64_t from = all.from.c, to = all.to.c;
+    channels = std::min(from, kMostChannels);
+    tiles = tiles_at_once(points, channels + to);
+    // Filters that the second cache does not hold come from memory for each block: then fewer and larger ones, whose
+    // planes do not stay there either, are faster. With stride 2, whose planes are larger, they are not.
+    if (points == cpu::kFilterPoints && points * from * to > 2 * kCachedFloats) {
+      channels = from;
+      tiles = kMostTiles;
+    }
+    tiles = std::min(tiles, (all.count() + threads - 1) / threads);
+  }
+};
 
 Tensor filters_at_points(Stream& stream, int stride, const WinogradFilters& w, std::int64_t from, std::int64_t to) {
   PointPlanes u{nullptr, cpu::kFilterPoints, from, to};
@@ -175,17 +194,17 @@ void convolve(Stream& stream, const WinogradTiles& tiles, int stride, const Tens
               const ConvEpilogue& epilogue) {
   const std::int64_t points = points_of(stride);
   const PointPlanes u{filters.as(), cpu::kFilterPoints, tiles.from.c, tiles.to.c};
-  const std::int64_t channels = std::min<std::int64_t>(tiles.from.c, kMostChannels);
-  const std::int64_t step = tiles_at_once(points, channels + tiles.to.c);
-  const PointPlanes inputs{nullptr, points, step, channels}, products{nullptr, points, step, tiles.to.c};
+  const ConvBlock block(tiles, points, stream.threads());
+  const PointPlanes inputs{nullptr, points, block.tiles, block.channels},
+      products{nullptr, points, block.tiles, tiles.to.c};
   const std::int64_t size = inputs.size() + products.size();
   const Tensor planes = cpu::scratch_rows(stream, stream.threads(), size);
   for_each_thread(stream.threads(), tiles.count(), [&](std::int64_t thread, std::int64_t begin, std::int64_t end) {
     PointPlanes in = inputs, out = products;
     in.data = planes.as() + thread * size;
     out.data = in.data + in.size();
-    for (std::int64_t tile = begin; tile < end; tile += step) {
-      HWY_DYNAMIC_DISPATCH(convolve_tiles)(tiles, u, epilogue, tile, std::min(tile + step, end), in, out);
+    for (std::int64_t tile = begin; tile < end; tile += block.tiles) {
+      HWY_DYNAMIC_DISPATCH(convolve_tiles)(tiles, u, epilogue, tile, std::min(tile + block.tiles, end), in, out);
     }
   });
 }
@@ -198,8 +217,7 @@ WinogradTiles forward_tiles(const TensorView& x, const TensorView& y, const Conv
 struct WeightGradTasks {
   std::int64_t tiles, in_channels, out_channels;
   std::int64_t parts = cpu::weight_grad_part_count(tiles, 64, 9 * in_channels * out_channels);
-  // Fewer channels a task where there would be few tasks.
-  std::int64_t most = parts >= 4 ? kMostChannels : kMostChannels / 2;
+  std::int64_t most = kMostChannels / 2;  // sums at the points stay in the second cache
   std::int64_t in_step = std::min(in_channels, most), out_step = std::min(out_channels, most);
   std::int64_t in_count = (in_channels + in_step - 1) / in_step, out_count = (out_channels + out_step - 1) / out_step;
 
