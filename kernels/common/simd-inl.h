@@ -10,6 +10,7 @@
 #define BOXCAR_KERNELS_COMMON_SIMD_INL_H_
 #endif
 
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include <cstdint>
@@ -53,6 +54,17 @@ HWY_INLINE void store(hn::Vec<D> value, D, bfloat16* to) {
   const auto nan = hn::RebindMask(du, hn::IsNaN(value));
   const auto out = hn::IfThenElse(nan, hn::Or(upper, hn::Set(du, 0x40u)), rounded);
   hn::StoreU(hn::TruncateTo(d16, out), d16, reinterpret_cast<std::uint16_t*>(to));
+}
+
+/// Asks for memory that will be read, or written, some loops later: the processor does not foresee it while it
+/// computes, nor where rows lie apart. Any address is allowed.
+template <class T>
+HWY_INLINE void fetch_to_read(const T* place) {
+  hwy::Prefetch(place);
+}
+template <class T>
+HWY_INLINE void fetch_to_write(T* place) {
+  __builtin_prefetch(place, 1);
 }
 
 /// Calls f(tag, i) for whole vectors from 0, then for single elements up to `count`.

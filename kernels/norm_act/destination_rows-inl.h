@@ -27,7 +27,10 @@ class DestinationRows {
   template <class D>
   HWY_INLINE void store_vector(D d, std::int64_t row, std::int64_t c, hn::Vec<D> value) const {
     for (const Range& range : ranges_) {
-      if (c >= range.first && c < range.last) store(value, d, range.to.row(row) + (c - range.first));
+      if (c < range.first || c >= range.last) continue;
+      T* to = range.to.row(row) + (c - range.first);
+      fetch_to_write(to + kRowsAhead * range.to.ld);
+      store(value, d, to);
     }
   }
 
@@ -36,6 +39,7 @@ class DestinationRows {
     Rows<T> to{};
     std::int64_t first = 0, last = 0;
   };
+  static constexpr std::int64_t kRowsAhead = 16;  // asked for before they are written
   SmallVector<Range, Destinations::capacity()> ranges_;
 };
 

@@ -3,7 +3,6 @@
 #define HWY_TARGET_INCLUDE "boxcar/kernels/norm_act/norm_act_simd_backward.cpp"
 #include <hwy/foreach_target.h>
 // After foreach_target, which includes this file once for each instruction set.
-#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include <algorithm>
@@ -11,8 +10,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "boxcar/kernels/common/simd-inl.h"
-#include "boxcar/kernels/norm_act/norm_act.h"
+#include "boxcar/kernels/norm_act/gradient_rows-inl.h"
 #include "boxcar/kernels/norm_act/norm_pattern.h"
 #include "boxcar/kernels/norm_act/row_blocks.h"
 
@@ -31,51 +29,6 @@ bool keeps_sum(const NormActBackwardArgs& args) {
   return std::is_same_v<T, float> && args.from.size() >= kManyPieces && args.dz.data;
 }
 
-bool covers(const GradPiece& piece, std::int64_t channels) { return piece.of.count == channels; }
-
-// The sum of the pieces in their order, packed, for `rows` rows.
-template <class T>
-void sum_rows(const GradPieces& pieces, std::int64_t first, std::int64_t rows, std::int64_t channels, float* dy) {
-  const bool copies = !pieces.empty() && covers(pieces[0], channels);
-  if (!copies) std::fill(dy, dy + rows * channels, 0.0f);
-  for (int p = 0; p < pieces.size(); ++p) {
-    const GradPiece& piece = pieces[p];
-    const T* from = rows_of<const T>(piece.from).row(first);
-    float* to = dy + piece.of.first;
-    const std::int64_t ld = piece.from.ld, count = piece.of.count;
-    if (p == 0 && copies) {
-      for (std::int64_t r = 0; r < rows; ++r) copy_row(from + r * ld, count, to + r * channels);
-    } else {
-      for (std::int64_t r = 0; r < rows; ++r) add_row(from + r * ld, count, to + r * channels);
-    }
-  }
-}
-
-// Where dy is read: the one packed piece itself, or a buffer.
-template <class T>
-class Gradient {
- public:
-  Gradient(Stream& stream, const GradPieces& pieces, const Period& period)
-      : pieces_(pieces),
-        channels_(period.channels),
-        buffer_(in_place() ? 0 : static_cast<std::size_t>(period.chunk()), stream.scratch()) {}
-
-  // Calls f with `count` rows from `first` on, of T or of the floats of their sum.
-  template <class F>
-  void with_rows(std::int64_t first, std::int64_t count, F&& f) {
-    if (in_place()) return f(rows_of<const T>(pieces_[0].from).row(first));
-    sum_rows<T>(pieces_, first, count, channels_, buffer_.data());
-    f(static_cast<const float*>(buffer_.data()));
-  }
-
- private:
-  bool in_place() const { return pieces_.size() == 1 && covers(pieces_[0], channels_) && pieces_[0].from.packed(); }
-
-  const GradPieces& pieces_;
-  std::int64_t channels_;
-  std::pmr::vector<float> buffer_;
-};
-
 template <ActKind kAct, class D>
 HWY_INLINE hn::Vec<D> times_activation_grad(D d, hn::Vec<D> dy, hn::Vec<D> x) {
   if constexpr (kAct == ActKind::kSilu) {
@@ -86,44 +39,75 @@ HWY_INLINE hn::Vec<D> times_activation_grad(D d, hn::Vec<D> dy, hn::Vec<D> x) {
   return dy;
 }
 
-// Asks for what the next chunk reads at the same place, which the processor does not foresee while it computes.
-template <class T>
-HWY_INLINE void prefetch_next(const T* chunk_place) {
-  hwy::Prefetch(chunk_place + cpu::simd::kChunk);
+// Adds g and g * (z - mean) of a vector at place j of the period to sums [2, period].
+template <ActKind kAct, class D>
+HWY_INLINE void reduce_vector(D d, const NormPattern& norm, hn::Vec<D> z, hn::Vec<D> dy, std::int64_t j, float* sums) {
+  float *sum_g = sums + j, *sum_gz = sum_g + norm.period.size;
+  const auto centred = hn::Sub(z, hn::LoadU(d, norm.mean + j));
+  const auto x = hn::MulAdd(centred, hn::LoadU(d, norm.scale + j), hn::LoadU(d, norm.beta + j));
+  const auto g = times_activation_grad<kAct>(d, dy, x);
+  hn::StoreU(hn::Add(hn::LoadU(d, sum_g), g), d, sum_g);
+  hn::StoreU(hn::MulAdd(g, centred, hn::LoadU(d, sum_gz)), d, sum_gz);
 }
 
-// Adds g and g * (z - mean) of a chunk that starts with a period to sums [2, period].
+// dz = scale * g - (means[0] + (z - mean) * means[1]), means [2, period].
+template <ActKind kAct, class D>
+HWY_INLINE hn::Vec<D> applied_vector(D d, const NormPattern& norm, const float* means, hn::Vec<D> z, hn::Vec<D> dy,
+                                     std::int64_t j) {
+  const auto scale = hn::LoadU(d, norm.scale + j), centred = hn::Sub(z, hn::LoadU(d, norm.mean + j));
+  const auto x = hn::MulAdd(centred, scale, hn::LoadU(d, norm.beta + j));
+  const auto g = times_activation_grad<kAct>(d, dy, x);
+  const float *mean_g = means + j, *mean_gz = mean_g + norm.period.size;
+  return hn::MulSub(scale, g, hn::MulAdd(centred, hn::LoadU(d, mean_gz), hn::LoadU(d, mean_g)));
+}
+
+// Sums of a chunk that starts with a period.
 template <ActKind kAct, class T, class G>
 void reduce_chunk(const NormPattern& norm, const T* z, const G* dy, std::int64_t count, float* sums) {
-  const float *mean = norm.mean, *scale = norm.scale, *beta = norm.beta;
-  float *sums_g = sums, *sums_gz = sums + norm.period.size;
   for (std::int64_t i = 0; i < count; i += norm.period.size) {
     for_vectors(std::min(norm.period.size, count - i), [&](auto d, std::int64_t j) HWY_ATTR {
-      prefetch_next(z + i + j);
-      prefetch_next(dy + i + j);
-      const auto centred = hn::Sub(load(d, z + i + j), hn::LoadU(d, mean + j));
-      const auto x = hn::MulAdd(centred, hn::LoadU(d, scale + j), hn::LoadU(d, beta + j));
-      const auto g = times_activation_grad<kAct>(d, load(d, dy + i + j), x);
-      hn::StoreU(hn::Add(hn::LoadU(d, sums_g + j), g), d, sums_g + j);
-      hn::StoreU(hn::MulAdd(g, centred, hn::LoadU(d, sums_gz + j)), d, sums_gz + j);
+      fetch_to_read(z + i + j + cpu::simd::kChunk);
+      fetch_to_read(dy + i + j + cpu::simd::kChunk);
+      reduce_vector<kAct>(d, norm, load(d, z + i + j), load(d, dy + i + j), j, sums);
     });
   }
 }
 
-// dz = scale * g - (means[0] + (z - mean) * means[1]), means [2, period]. dz may be dy.
+// dz of a chunk that starts with a period. dz may be dy.
 template <ActKind kAct, class T, class G>
 void apply_chunk(const NormPattern& norm, const float* means, const T* z, const G* dy, std::int64_t count, T* dz) {
-  const float *mean = norm.mean, *scale = norm.scale, *beta = norm.beta;
-  const float *mean_g = means, *mean_gz = means + norm.period.size;
   for (std::int64_t i = 0; i < count; i += norm.period.size) {
     for_vectors(std::min(norm.period.size, count - i), [&](auto d, std::int64_t j) HWY_ATTR {
-      prefetch_next(z + i + j);
-      prefetch_next(dy + i + j);
-      const auto weight = hn::LoadU(d, scale + j), centred = hn::Sub(load(d, z + i + j), hn::LoadU(d, mean + j));
-      const auto x = hn::MulAdd(centred, weight, hn::LoadU(d, beta + j));
-      const auto g = times_activation_grad<kAct>(d, load(d, dy + i + j), x);
-      const auto common = hn::MulAdd(centred, hn::LoadU(d, mean_gz + j), hn::LoadU(d, mean_g + j));
-      store(hn::MulSub(weight, g, common), d, dz + i + j);
+      fetch_to_read(z + i + j + cpu::simd::kChunk);
+      fetch_to_read(dy + i + j + cpu::simd::kChunk);
+      store(applied_vector<kAct>(d, norm, means, load(d, z + i + j), load(d, dy + i + j), j), d, dz + i + j);
+    });
+  }
+}
+
+// The same sums, place by place, from pieces.
+template <ActKind kAct, class T>
+void reduce_pieces(const NormPattern& norm, const Rows<const T>& z, const PieceRows<T>& dy, std::int64_t begin,
+                   std::int64_t end, float* sums) {
+  const std::int64_t channels = norm.period.channels;
+  std::int64_t place = 0;
+  for (std::int64_t r = begin; r < end; ++r) {
+    for_vectors(channels, [&](auto d, std::int64_t c) HWY_ATTR {
+      fetch_to_read(z.row(r) + c + cpu::simd::kChunk);
+      reduce_vector<kAct>(d, norm, load(d, z.row(r) + c), dy.load_vector(d, r, c), place + c, sums);
+    });
+    place = place + channels < norm.period.size ? place + channels : 0;
+  }
+}
+
+template <ActKind kAct, class T>
+void apply_pieces(const NormPattern& norm, const float* means, const Rows<const T>& z, const PieceRows<T>& dy,
+                  std::int64_t begin, std::int64_t end, T* dz) {
+  const std::int64_t channels = norm.period.channels;
+  for (std::int64_t r = begin; r < end; ++r, dz += channels) {
+    for_vectors(channels, [&](auto d, std::int64_t c) HWY_ATTR {
+      fetch_to_read(z.row(r) + c + cpu::simd::kChunk);
+      store(applied_vector<kAct>(d, norm, means, load(d, z.row(r) + c), dy.load_vector(d, r, c), c), d, dz + c);
     });
   }
 }
@@ -141,11 +125,22 @@ HWY_INLINE void with_activation(Act act, F&& f) {
   }
 }
 
+// Whether pieces are added up where they are used. The one packed piece is read as it is.
+template <class T>
+bool adds_pieces(const NormActBackwardArgs& args, const Gradient<T>& gradient) {
+  return !gradient.in_place() && !keeps_sum<T>(args) && args.z.c % 16 == 0 && PieceRows<T>::suits(args.from);
+}
+
 // Adds the sums of some rows to sums [2, period].
 template <class T>
 void reduce_rows(const NormActBackwardArgs& args, const NormPattern& norm, Gradient<T>& gradient, std::int64_t begin,
                  std::int64_t end, float* sums) {
   const Period& period = norm.period;
+  if (adds_pieces(args, gradient)) {
+    return with_activation(args.act, [&](auto act) HWY_ATTR {
+      reduce_pieces<act()>(norm, rows_of<const T>(args.z), PieceRows<T>(args.from), begin, end, sums);
+    });
+  }
   for (std::int64_t first = begin; first < end; first += period.chunk_rows) {
     const std::int64_t rows = std::min(period.chunk_rows, end - first), count = rows * period.channels;
     const T* z = rows_of<const T>(args.z).row(first);
@@ -183,6 +178,11 @@ void apply(Stream& stream, const NormActBackwardArgs& args, const NormPattern& n
   const Period& period = norm.period;
   const GradPieces from = keeps_sum<T>(args) ? GradPieces{{{0, args.z.c}, args.dz}} : args.from;
   Gradient<T> gradient(stream, from, period);
+  if (adds_pieces(args, gradient)) {
+    return with_activation(args.act, [&](auto act) HWY_ATTR {
+      apply_pieces<act()>(norm, means, rows_of<const T>(args.z), PieceRows<T>(args.from), begin, end, dz);
+    });
+  }
   for (std::int64_t first = begin; first < end; first += period.chunk_rows) {
     const std::int64_t rows = std::min(period.chunk_rows, end - first);
     const T* z = rows_of<const T>(args.z).row(first);

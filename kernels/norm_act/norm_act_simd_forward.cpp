@@ -68,6 +68,8 @@ void apply_chunk(const NormPattern& norm, const T* z, const T* residual, std::in
   const float *mean = norm.mean, *scale = norm.scale, *beta = norm.beta;
   for (std::int64_t i = 0; i < count; i += norm.period.size) {
     for_vectors(std::min(norm.period.size, count - i), [&](auto d, std::int64_t j) HWY_ATTR {
+      fetch_to_read(z + i + j + cpu::simd::kChunk);
+      fetch_to_write(y + i + j + cpu::simd::kChunk);
       const auto centred = hn::Sub(load(d, z + i + j), hn::LoadU(d, mean + j));
       auto value = activated<kAct>(d, hn::MulAdd(centred, hn::LoadU(d, scale + j), hn::LoadU(d, beta + j)));
       if (residual) value = hn::Add(value, load(d, residual + i + j));
@@ -97,6 +99,7 @@ void apply_to_all(const NormActForwardArgs& args, const NormPattern& norm, std::
   const Rows<const T> residual = rows_of<const T>(args.residual ? *args.residual : TensorView{});
   for (std::int64_t r = begin; r < end; ++r) {
     for_vectors(args.z.c, [&](auto d, std::int64_t c) HWY_ATTR {
+      fetch_to_read(z.row(r) + c + cpu::simd::kChunk);
       const auto centred = hn::Sub(load(d, z.row(r) + c), hn::LoadU(d, mean + c));
       auto value = activated<kAct>(d, hn::MulAdd(centred, hn::LoadU(d, scale + c), hn::LoadU(d, beta + c)));
       if (args.residual) value = hn::Add(value, load(d, residual.row(r) + c));
