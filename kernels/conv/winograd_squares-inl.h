@@ -103,7 +103,10 @@ void write_tiles(const WinogradTiles& tiles, std::int64_t begin, std::int64_t en
     for (std::int64_t c = 0; c < products.width; c += lanes) {
       tile_results<Points, kAct>(d, products.data + (tile - begin) * products.width + c, products.plane(),
                                  bias ? bias + c : nullptr, [&](int i, int j, hn::Vec<decltype(d)> value) HWY_ATTR {
-                                   if (inside || square.has(i, j)) hn::StoreU(value, d, square.at(i, j) + c);
+                                   if (!inside && !square.has(i, j)) return;
+                                   float* pixel = square.at(i, j) + c;
+                                   fetch_to_write(pixel + tiles.to_step * square.ld);  // of the next tile
+                                   hn::StoreU(value, d, pixel);
                                  });
     }
   }
