@@ -11,10 +11,6 @@
 namespace boxcar::kernels {
 namespace {
 
-bool is_depthwise(int in_channels, int out_channels, const ConvOptions& options) {
-  return options.groups > 1 && options.groups == in_channels && in_channels == out_channels;
-}
-
 void check_shapes(const char* op, const TensorView& x, const TensorView& w, const TensorView& y,
                   const ConvOptions& options) {
   if (options.groups < 1 || x.c % options.groups != 0 || y.c % options.groups != 0) {

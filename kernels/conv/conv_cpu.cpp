@@ -6,6 +6,7 @@
 #include "boxcar/kernels/conv/depthwise.h"
 #include "boxcar/kernels/conv/pointwise.h"
 #include "boxcar/kernels/conv/winograd.h"
+#include "boxcar/kernels/norm_act/norm_act_simd.h"
 
 namespace boxcar::kernels {
 namespace {
@@ -14,10 +15,6 @@ ConvForwardArgs forward_args(const ConvActArgs& args) {
   TensorView y = args.to[0].to;
   y.c = args.y.c;
   return {.x = args.x, .w = args.w, .y = y, .options = args.options, .cache = args.cache};
-}
-
-bool is_depthwise(const ConvActArgs& args) {
-  return args.options.groups > 1 && args.options.groups == args.x.c && args.x.c == args.y.c;
 }
 
 // Whether all of y goes to one tensor of any pixel stride as it is.
@@ -38,10 +35,9 @@ void cpu::conv_forward(Stream& stream, const ConvForwardArgs& args) {
 }
 
 bool cpu::takes_conv_act(const ConvActArgs& args) {
-  const bool known =
-      args.act.kind == ActKind::kIdentity || args.act.kind == ActKind::kSilu || args.act.kind == ActKind::kRelu;
-  if (!known || args.to.empty() || args.x.dtype != DType::kF32 || args.w.dtype != DType::kF32) return false;
-  if (is_depthwise(args)) return stores_only(args);
+  if (!simd::has_activation(args.act) || args.to.empty() || args.x.dtype != DType::kF32 || args.w.dtype != DType::kF32)
+    return false;
+  if (is_depthwise(args.x.c, args.y.c, args.options)) return stores_only(args);
   const ConvForwardArgs forward = forward_args(args);
   return std::all_of(args.to.begin(), args.to.end(), begins_at_vectors) &&
          (suits_pointwise(args.x, forward.y, args.options) || suits_winograd(args.x, forward.y, args.options));
@@ -49,7 +45,7 @@ bool cpu::takes_conv_act(const ConvActArgs& args) {
 
 void cpu::conv_act_forward(Stream& stream, const ConvActArgs& args) {
   ConvForwardArgs forward = forward_args(args);
-  if (is_depthwise(args)) {
+  if (is_depthwise(args.x.c, args.y.c, args.options)) {
     forward.bias = args.bias;
     forward.act = args.act;
     return depthwise_forward(stream, forward);

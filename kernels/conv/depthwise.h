@@ -4,6 +4,14 @@
 
 #include "boxcar/kernels/conv/conv.h"
 
+namespace boxcar::kernels {
+
+inline bool is_depthwise(int in_channels, int out_channels, const ConvOptions& options) {
+  return options.groups > 1 && options.groups == in_channels && in_channels == out_channels;
+}
+
+}  // namespace boxcar::kernels
+
 namespace boxcar::kernels::cpu {
 
 void depthwise_forward(Stream& stream, const ConvForwardArgs& args);

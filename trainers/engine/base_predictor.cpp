@@ -70,6 +70,23 @@ std::ptrdiff_t file_count(const std::filesystem::path& folder) {
   return std::distance(std::filesystem::directory_iterator(folder), {});
 }
 
+// The files [first, first + count), decoded side by side; null, with the reason in `problems`, where one cannot be.
+std::vector<std::shared_ptr<const Image>> decoded(int threads, const std::filesystem::path* first, std::size_t count,
+                                                  std::vector<std::string>& problems) {
+  std::vector<std::shared_ptr<const Image>> images(count);
+  problems.assign(count, "");
+  parallel_for(threads, static_cast<std::int64_t>(count), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+      try {
+        images[i] = std::make_shared<const Image>(decode_image(first[i]));
+      } catch (const Error& error) {
+        problems[i] = error.what();
+      }
+    }
+  });
+  return images;
+}
+
 }  // namespace
 
 LoadedModel::LoadedModel(const Weights& weights, Device device, int threads)
@@ -109,23 +126,6 @@ void BasePredictor::start(const Input& input) {
   sum_ = {};
   stems_.clear();
   run_callbacks(events::on_predict_start, *this, input.log);
-}
-
-// The files [first, first + count), decoded side by side; null, with the reason in `problems`, where one cannot be.
-std::vector<std::shared_ptr<const Image>> decoded(int threads, const std::filesystem::path* first, std::size_t count,
-                                                  std::vector<std::string>& problems) {
-  std::vector<std::shared_ptr<const Image>> images(count);
-  problems.assign(count, "");
-  parallel_for(threads, static_cast<std::int64_t>(count), 1, [&](std::int64_t begin, std::int64_t end) {
-    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
-      try {
-        images[i] = std::make_shared<const Image>(decode_image(first[i]));
-      } catch (const Error& error) {
-        problems[i] = error.what();
-      }
-    }
-  });
-  return images;
 }
 
 // The next files from `i` on that can be read, a batch at most.
