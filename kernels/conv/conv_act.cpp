@@ -21,18 +21,6 @@ TensorView geometry(Shape shape, DType dtype) {
   return view;
 }
 
-void check(const ConvActArgs& args) {
-  constexpr const char* kOp = "conv_act_forward";
-  const Shape y = conv_output_shape(args.x.shape(), args.y.c, args.options);
-  if (args.y != y) fail<ShapeError>("{}: y is {}, not {}", kOp, args.y.str(), y.str());
-  const TensorView whole = geometry(y, args.x.dtype);
-  if (args.residual) {
-    check_same_shape(kOp, whole, *args.residual);
-    check_same_dtype(kOp, whole, *args.residual);
-  }
-  for (const Destination& d : args.to) check_range(kOp, whole, d.of, d.to);
-}
-
 // What is left to do to z.
 void second_pass(Stream& stream, const ConvActArgs& args, const TensorView& z, Act act) {
   Tensor identity = args.cache ? args.cache->identity : Tensor();
@@ -46,6 +34,17 @@ void second_pass(Stream& stream, const ConvActArgs& args, const TensorView& z, A
 
 }  // namespace
 
+void check_conv_act(const char* op, const ConvActArgs& args) {
+  const Shape y = conv_output_shape(args.x.shape(), args.y.c, args.options);
+  if (args.y != y) fail<ShapeError>("{}: y is {}, not {}", op, args.y.str(), y.str());
+  const TensorView whole = geometry(y, args.x.dtype);
+  if (args.residual) {
+    check_same_shape(op, whole, *args.residual);
+    check_same_dtype(op, whole, *args.residual);
+  }
+  for (const Destination& d : args.to) check_range(op, whole, d.of, d.to);
+}
+
 Tensor identity_norm(Stream& stream, int channels) {
   std::vector<float> values(2 * static_cast<std::size_t>(channels), 0.0f);
   std::fill_n(values.begin(), channels, 1.0f);
@@ -53,7 +52,7 @@ Tensor identity_norm(Stream& stream, int channels) {
 }
 
 void conv_act_forward(Stream& stream, const ConvActArgs& args) {
-  check(args);
+  check_conv_act("conv_act_forward", args);
   if (args.y.count() == 0) return;
   if (!stream.device().is_cuda() && !stream.dry_run() && cpu::takes_conv_act(args)) {
     return timed(

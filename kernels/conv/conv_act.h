@@ -25,6 +25,8 @@ struct ConvActArgs {
 /// else conv_forward(), and norm_act_forward() for what that leaves to do.
 void conv_act_forward(Stream& stream, const ConvActArgs& args);
 OpCost cost_of(const ConvActArgs& args);
+/// Throws ShapeError, naming the op, where shapes or types of y, its destinations and the residual do not fit.
+void check_conv_act(const char* op, const ConvActArgs& args);
 
 /// ConvWeightCache::identity: ones, then zeros [1,1,2,channels], the norm that changes nothing. Who records calls for
 /// a GPU puts it into the cache before.

@@ -88,34 +88,6 @@ Tensor turned_weights(Stream& stream, const TensorView& w) {
   return turned;
 }
 
-// Rows whose product is made at once: they stay in a core's second cache, and weights are worth being fetched for them.
-constexpr std::int64_t kMostRows = 1024;
-std::int64_t rows_at_once(std::int64_t channels) {
-  return std::clamp<std::int64_t>((16 << 10) / channels, 128, kMostRows);
-}
-
-// A range of neighbouring pixels of both sides.
-struct Pixels {
-  std::int64_t begin, end;
-  std::int64_t count() const { return end - begin; }
-};
-
-// What follows from dz of some pixels: dx, and a part of dw, which is written first and then added to.
-void use_grad(const ConvNormActBackwardArgs& args, const Pixels& pixels, const float* dz, float* dw, bool add) {
-  const std::int64_t from = args.x.c, to = args.norm.z.c;
-  const float* w = static_cast<const float*>(args.w.data);
-  if (args.dx) {
-    const auto dx = rows_of<float>(*args.dx);
-    HWY_DYNAMIC_DISPATCH(multiply)
-    ({dz, to, 1, w, from, dx.row(pixels.begin), dx.ld, to, false}, pixels.count(), from);
-  }
-  if (args.dw) {
-    const auto x = rows_of<const float>(args.x);
-    HWY_DYNAMIC_DISPATCH(multiply)
-    ({dz, 1, to, x.row(pixels.begin), x.ld, dw, from, pixels.count(), add}, to, from);
-  }
-}
-
 }  // namespace
 
 bool cpu::suits_pointwise(const TensorView& x, const TensorView& y, const ConvOptions& o) {
@@ -128,86 +100,49 @@ bool cpu::suits_pointwise_statistics(const ConvForwardArgs& args) {
          suits_pointwise(args.x, args.y, args.options);
 }
 
-void cpu::pointwise_forward(Stream& stream, const ConvForwardArgs& args) {
+void cpu::pointwise_forward(Stream& stream, const ConvForwardArgs& args, const EnlargedMap* plus) {
   const std::int64_t from = args.x.c, to = args.y.c;
   const Tensor turned = turned_weights(stream, args.w);
   const auto x = rows_of<const float>(args.x);
   const auto y = rows_of<float>(args.y);
   simd::BatchMoments moments(stream, {args.y, args.statistics});
   const RowBlocks& blocks = moments.blocks();
-  const std::int64_t step = std::max<std::int64_t>(1, rows_at_once(to) / blocks.rows());
+  const std::int64_t step = std::max<std::int64_t>(1, pointwise_rows(to) / blocks.rows());
   parallel_for(stream.threads(), blocks.count(), 1, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t b = first; b < last; b += step) {
       const std::int64_t next = std::min(b + step, last);
-      const Pixels some{blocks.begin(b), blocks.end(next - 1)};
+      const std::int64_t begin = blocks.begin(b), end = blocks.end(next - 1);
+      if (plus) plus->read(begin, end, y.row(begin), y.ld);
       HWY_DYNAMIC_DISPATCH(multiply)
-      ({x.row(some.begin), x.ld, 1, turned.as(), to, y.row(some.begin), y.ld, from, false}, some.count(), to);
+      ({x.row(begin), x.ld, 1, turned.as(), to, y.row(begin), y.ld, from, plus != nullptr}, end - begin, to);
       for (std::int64_t i = b; i < next; ++i) moments.add(i);
     }
   });
   moments.save();
 }
 
-void cpu::pointwise_forward(Stream& stream, const ConvForwardArgs& args, const ConvEpilogue& epilogue) {
+void cpu::pointwise_forward(Stream& stream, const ConvForwardArgs& args, const ConvEpilogue& epilogue,
+                            const EnlargedMap* plus) {
   constexpr std::int64_t kGrain = 12;  // rows that a product takes at once
   const std::int64_t from = args.x.c, to = args.y.c, pixels = args.y.pixels();
-  const std::int64_t step = rows_at_once(to) / kGrain * kGrain;
+  const std::int64_t step = pointwise_rows(to) / kGrain * kGrain;
   Tensor turned = args.cache ? args.cache->own : Tensor();
   if (!turned) turned = turned_weights(stream, args.w);
   if (args.cache) args.cache->own = turned;
   const auto x = rows_of<const float>(args.x);
   const Tensor buffers = cpu::scratch_rows(stream, stream.threads(), step * to);
-  for_each_thread(
-      stream.threads(), (pixels + kGrain - 1) / kGrain,
-      [&](std::int64_t thread, std::int64_t first, std::int64_t last) {
-        float* const sums = buffers.as() + thread * step * to;
-        const std::int64_t end = std::min(last * kGrain, pixels);
-        for (std::int64_t row = first * kGrain; row < end; row += step) {
-          const std::int64_t rows = std::min(step, end - row);
-          HWY_DYNAMIC_DISPATCH(multiply)({x.row(row), x.ld, 1, turned.as(), to, sums, to, from, false}, rows, to);
-          HWY_DYNAMIC_DISPATCH(write_rows)(epilogue, sums, row, rows, to);
-        }
-      });
-}
-
-namespace {
-
-// Parts of the batch whose weight gradients are summed one after the other.
-std::int64_t backward_parts(const ConvNormActBackwardArgs& args) {
-  constexpr std::int64_t kFewest = 512;  // rows, for which writing and adding a gradient is worth while
-  const std::int64_t size = args.w.count(), block = rows_at_once(args.norm.z.c);
-  return cpu::weight_grad_part_count(args.norm.z.pixels(), std::clamp(size / 512, block, std::max(block, kFewest)),
-                                     size);
-}
-
-}  // namespace
-
-bool cpu::suits_pointwise_backward(const ConvNormActBackwardArgs& args) {
-  constexpr std::int64_t kForOneThread = 1 << 20;  // products that are not worth sharing out
-  return args.w.dtype == DType::kF32 && suits_pointwise(args.x, args.norm.z, args.options) &&
-         (backward_parts(args) > 1 || args.norm.z.pixels() * args.w.count() <= kForOneThread);
-}
-
-void cpu::pointwise_norm_act_backward(Stream& stream, const ConvNormActBackwardArgs& args) {
-  const simd::NormGradRows grads(stream, args.norm);
-  const std::int64_t pixels = args.norm.z.pixels(), size = args.w.count();
-  const std::int64_t block = rows_at_once(args.norm.z.c);
-  const std::int64_t parts = backward_parts(args);
-  const Tensor sums = cpu::scratch_rows(stream, args.dw ? parts : 0, size);
-  const std::int64_t buffer = block * args.norm.z.c;
-  const Tensor buffers = cpu::scratch_rows(stream, parts, buffer);
-  parallel_for(stream.threads(), parts, 1, [&](std::int64_t first, std::int64_t last) {
-    for (std::int64_t part = first; part < last; ++part) {
-      const std::int64_t begin = pixels * part / parts, end = pixels * (part + 1) / parts;
-      float* const dz = buffers.as() + first * buffer;
-      for (std::int64_t row = begin; row < end; row += block) {
-        const Pixels some{row, std::min(row + block, end)};
-        grads.write(some.begin, some.end, dz);
-        use_grad(args, some, dz, sums.as() + part * size, row > begin);
-      }
-    }
-  });
-  if (args.dw) sum_weight_grad_parts(stream, sums.as(), parts, *args.dw, args.mode);
+  for_each_thread(stream.threads(), (pixels + kGrain - 1) / kGrain,
+                  [&](std::int64_t thread, std::int64_t first, std::int64_t last) {
+                    float* const sums = buffers.as() + thread * step * to;
+                    const std::int64_t end = std::min(last * kGrain, pixels);
+                    for (std::int64_t row = first * kGrain; row < end; row += step) {
+                      const std::int64_t rows = std::min(step, end - row);
+                      if (plus) plus->read(row, row + rows, sums, to);
+                      HWY_DYNAMIC_DISPATCH(multiply)
+                      ({x.row(row), x.ld, 1, turned.as(), to, sums, to, from, plus != nullptr}, rows, to);
+                      HWY_DYNAMIC_DISPATCH(write_rows)(epilogue, sums, row, rows, to);
+                    }
+                  });
 }
 
 }  // namespace boxcar::kernels

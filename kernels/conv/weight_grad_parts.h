@@ -23,22 +23,23 @@ inline std::int64_t weight_grad_part_count(std::int64_t count, std::int64_t fewe
   return static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(parts)));
 }
 
-/// dw, written or added to, from `parts` packed gradients one after the other, in their order.
+/// dw, of any pixel stride, written or added to, from `parts` packed gradients one after the other, in their order.
 inline void sum_weight_grad_parts(Stream& stream, const float* grads, std::int64_t parts, const TensorView& dw,
                                   GradMode mode) {
   constexpr std::int64_t kAtOnce = 1024;  // their sum stays in the first cache while the parts go by
-  const std::int64_t size = dw.count(), blocks = (size + kAtOnce - 1) / kAtOnce;
-  float* const to = static_cast<float*>(dw.data);
-  parallel_for(stream.threads(), blocks, 4, [&](std::int64_t first, std::int64_t last) {
-    for (std::int64_t begin = first * kAtOnce; begin < std::min(size, last * kAtOnce); begin += kAtOnce) {
-      const std::int64_t count = std::min(kAtOnce, size - begin);
+  const std::int64_t size = dw.count(), width = dw.packed() ? size : dw.c;
+  const std::int64_t pieces = (width + kAtOnce - 1) / kAtOnce;  // of a row
+  const std::int64_t grain = std::max<std::int64_t>(4, 4 * kAtOnce / width);
+  parallel_for(stream.threads(), size / width * pieces, grain, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t i = first; i < last; ++i) {
+      const std::int64_t row = i / pieces, begin = i % pieces * kAtOnce, count = std::min(kAtOnce, width - begin);
+      float* const to = static_cast<float*>(dw.data) + row * dw.ld + begin;
       float sums[kAtOnce] = {};
       for (std::int64_t part = 0; part < parts; ++part) {
-        const float* from = grads + part * size + begin;
-        for (std::int64_t i = 0; i < count; ++i) sums[i] += from[i];
+        const float* from = grads + part * size + row * width + begin;
+        for (std::int64_t j = 0; j < count; ++j) sums[j] += from[j];
       }
-      for (std::int64_t i = 0; i < count; ++i)
-        to[begin + i] = mode == GradMode::kAdd ? to[begin + i] + sums[i] : sums[i];
+      for (std::int64_t j = 0; j < count; ++j) to[j] = mode == GradMode::kAdd ? to[j] + sums[j] : sums[j];
     }
   });
 }

@@ -1,19 +1,12 @@
 #include "boxcar/nn/model/detection_model.h"
 
-#include <algorithm>
-
+#include "boxcar/kernels/conv/conv_enlarged.h"
 #include "boxcar/kernels/loss/decode.h"
 #include "boxcar/nn/arena/arena.h"
 #include "boxcar/nn/model/build_layer.h"
 #include "boxcar/runtime/base/error.h"
 
 namespace boxcar {
-
-// A layer's result is also part of a later Concat, from this channel on.
-struct DetectionModel::Hint {
-  std::size_t concat;
-  int first;
-};
 
 namespace {
 
@@ -46,69 +39,53 @@ DetectionModel::DetectionModel(const ModelSpec& spec) : spec_(spec) {
       layers_.push_back(build_layer(this, name, row, spec_.activation));
     }
   }
-  plan_places();
+  as_written_ = plan_layers(spec_, {});
+  const auto takes_parts = [&](int row, std::span<const int> channels) {
+    const auto i = static_cast<std::size_t>(row);
+    return i < layers_.size() && layers_[i]->takes_parts(channels);
+  };
+  joined_ = plan_layers(spec_, find_joins(spec_, takes_parts));
 }
 
 DetectionModel::~DetectionModel() = default;
 
-void DetectionModel::plan_places() {
-  hints_.assign(layers_.size(), {});
-  read_packed_.assign(layers_.size(), false);
-  for (const LayerSpec& row : spec_.layers) {
-    const bool is_concat = std::holds_alternative<ConcatSpec>(row.spec);
-    const bool reads_slices =
-        is_concat || std::holds_alternative<UpsampleSpec>(row.spec) || std::holds_alternative<MaxPoolSpec>(row.spec);
-    int first = 0;
-    for (std::size_t i = 0; i < row.from.size(); ++i) {
-      if (row.from[i] < 0) continue;
-      const auto producer = static_cast<std::size_t>(row.from[i]);
-      if (!reads_slices) read_packed_[producer] = true;
-      // Two places are left beside a packed one; a concat that finds no hint copies.
-      if (is_concat && hints_[producer].size() < 2) {
-        hints_[producer].push_back({static_cast<std::size_t>(row.index), first});
-      }
-      first += row.in_channels[i];
-    }
-  }
+// A trace is to see each row's result.
+const LayerPlan& DetectionModel::plan_for(const nn::Context& context) const {
+  const bool joins = !trace_ && kernels::runs_enlarged_conv(context.stream(), context.activations());
+  return joins ? joined_ : as_written_;
 }
 
-nn::Places DetectionModel::places_for(std::size_t layer, std::vector<nn::Wide>& wides) const {
+nn::Places DetectionModel::places_for(const LayerPlan& plan, std::size_t layer, std::vector<nn::Wide>& wides) const {
   nn::Places places;
   const int channels = spec_.layers[layer].out_channels;
-  for (const Hint& hint : hints_[layer]) {
+  for (const LayerPlan::Hint& hint : plan.rows[layer].hints) {
     nn::Wide& wide = wides[hint.concat];
     if (!wide) wide = nn::Wide(spec_.layers[hint.concat].out_channels);
     places.push_back({wide, hint.first, {0, channels}});
   }
-  if (!places.empty() && read_packed_[layer]) places.push_back({{}, 0, {0, channels}});
+  if (!places.empty() && plan.rows[layer].read_packed) places.push_back({{}, 0, {0, channels}});
   return places;
 }
 
 Outputs DetectionModel::forward(nn::Context& context, const nn::Value& images) {
+  const LayerPlan& plan = plan_for(context);
   std::vector<nn::Value> results(layers_.size());
   std::vector<nn::Wide> wides(layers_.size());
-  const auto inputs_of = [&](const LayerSpec& row) {
+  const auto inputs_of = [&](const LayerPlan::Row& row) {
     std::vector<nn::Value> inputs;
     for (const int from : row.from) inputs.push_back(from < 0 ? images : results[static_cast<std::size_t>(from)]);
     return inputs;
   };
-  // A result is dropped after its last reader, so that evaluation keeps no more than it needs.
-  std::vector<std::size_t> last_reader(layers_.size(), 0);
-  for (const LayerSpec& row : spec_.layers) {
-    for (const int from : row.from) {
-      if (from >= 0) last_reader[static_cast<std::size_t>(from)] = static_cast<std::size_t>(row.index);
-    }
-  }
   for (std::size_t i = 0; i < layers_.size(); ++i) {
-    results[i] = layers_[i]->forward(context, inputs_of(spec_.layers[i]), places_for(i, wides));
+    const LayerPlan::Row& row = plan.rows[i];
+    if (row.spared) continue;
+    results[i] = layers_[i]->forward(context, inputs_of(row), places_for(plan, i, wides));
     check_registered(spec_.layers[i], images.shape(), results[i]);
     if (trace_) trace_(static_cast<int>(i), results[i]);
     wides[i] = {};
-    for (std::size_t j = 0; j < i; ++j) {
-      if (last_reader[j] == i) results[j] = {};
-    }
+    for (const int last : row.last_read) results[static_cast<std::size_t>(last)] = {};
   }
-  return detect_->forward(context, inputs_of(spec_.layers.back()));
+  return detect_->forward(context, inputs_of(plan.rows.back()));
 }
 
 std::unique_ptr<Criterion> DetectionModel::init_criterion() { return std::make_unique<DetectionCriterion>(); }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "boxcar/nn/criterion/criterion.h"
+#include "boxcar/nn/model/layer_plan.h"
 #include "boxcar/nn/model/model_spec.h"
 #include "boxcar/nn/modules/detect.h"
 
@@ -52,17 +53,15 @@ class DetectionModel : public Model {
   void set_trace(Trace trace) { trace_ = std::move(trace); }
 
  private:
-  struct Hint;
-  void plan_places();
   std::vector<int> probe_strides(Stream& stream);
-  nn::Places places_for(std::size_t layer, std::vector<nn::Wide>& wides) const;
+  const LayerPlan& plan_for(const nn::Context& context) const;
+  nn::Places places_for(const LayerPlan& plan, std::size_t layer, std::vector<nn::Wide>& wides) const;
 
   ModelSpec spec_;
   std::vector<std::unique_ptr<nn::Layer>> layers_;
   std::unique_ptr<nn::Detect> detect_;
   nn::Detect* head_ = nullptr;
-  std::vector<std::vector<Hint>> hints_;
-  std::vector<bool> read_packed_;
+  LayerPlan as_written_, joined_;  // the latter without the maps that joins spare
   kernels::LossGains gains_;
   std::vector<float> class_weights_;
   Trace trace_;

@@ -37,7 +37,7 @@ Value SplitChain::forward(Context& context, std::span<const Value> inputs, std::
   const Wide wide((2 + n) * c);
   // Both halves lie in the wide buffer; the second also packed, as the first branch's convolution reads it.
   const Place halves[] = {{wide, 0, {0, 2 * c}}, {{}, 0, {c, c}}};
-  const Value split = cv1_.forward(context, inputs[0], {}, halves);
+  const Value split = cv1_.forward(context, inputs, halves);
   std::vector<Value> parts{split};
   Value y = channels(split, {c, c});
   for (int j = 0; j < n; ++j) {
@@ -47,6 +47,11 @@ Value SplitChain::forward(Context& context, std::span<const Value> inputs, std::
     parts.push_back(y);
   }
   return cv2_.forward(context, concat(context, parts), {}, places);
+}
+
+// The halves of cv1's result are to be whole sixteens of channels as well.
+bool SplitChain::takes_parts(std::span<const int> channels) const {
+  return hidden_ % 16 == 0 && cv1_.takes_parts(channels);
 }
 
 C2f::C2f(Module* parent, std::string name, int in, int out, C2fSettings s)

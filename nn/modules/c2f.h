@@ -10,6 +10,7 @@ namespace boxcar::nn {
 class SplitChain : public Layer {
  public:
   Value forward(Context& context, std::span<const Value> inputs, std::span<const Place> places) override;
+  bool takes_parts(std::span<const int> channels) const override;
 
  protected:
   SplitChain(Module* parent, std::string name, int in, int out, int n, double expansion, Act act);

@@ -18,17 +18,20 @@ C3::C3(Module* parent, std::string name, int in, int out, C3Settings s)
 }
 
 Value C3::forward(Context& context, std::span<const Value> inputs, std::span<const Place> places) {
-  const Value& x = inputs[0];
   const Wide wide(2 * hidden_);
-  Value y = cv1_.forward(context, x);
+  Value y = cv1_.forward(context, inputs, {});
   for (std::size_t j = 0; j < m_.size(); ++j) {
     Places where;
     if (j + 1 == m_.size()) where.push_back({wide, 0, {0, hidden_}});
     y = m_[j]->forward(context, {&y, 1}, where);
   }
   const Place second{wide, hidden_, {0, hidden_}};
-  const Value parts[] = {y, cv2_.forward(context, x, {}, {&second, 1})};
+  const Value parts[] = {y, cv2_.forward(context, inputs, {&second, 1})};
   return cv3_.forward(context, concat(context, parts), {}, places);
+}
+
+bool C3::takes_parts(std::span<const int> channels) const {
+  return cv1_.takes_parts(channels) && cv2_.takes_parts(channels);
 }
 
 }  // namespace boxcar::nn

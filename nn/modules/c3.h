@@ -19,6 +19,7 @@ class C3 : public Layer {
  public:
   C3(Module* parent, std::string name, int in, int out, C3Settings settings = {});
   Value forward(Context& context, std::span<const Value> inputs, std::span<const Place> places) override;
+  bool takes_parts(std::span<const int> channels) const override;
 
  private:
   int hidden_;

@@ -46,12 +46,6 @@ Parameter counter(std::string name) {
   return {.name = std::move(name), .kind = StateKind::kCounter, .shape = {1, 1, 1, 0}, .trainable = false};
 }
 
-void count_conv(Cost& cost, Shape x, Shape y, const kernels::ConvOptions& o) {
-  cost.conv_multiply_adds += y.count() * (x.c / o.groups) * o.kernel * o.kernel;
-  cost.conv_inputs += x.count();
-  cost.conv_outputs += y.count();
-}
-
 Tensor as_type(Stream& stream, const Tensor& tensor, DType dtype) {
   if (tensor.dtype() == dtype) return tensor;
   const Tensor other = Tensor::empty(stream, tensor.shape(), dtype);
@@ -87,6 +81,12 @@ class ConvNode final : public Node {
 };
 
 }  // namespace
+
+void count_conv(Cost& cost, Shape x, Shape y, const kernels::ConvOptions& o) {
+  cost.conv_multiply_adds += y.count() * (x.c / o.groups) * o.kernel * o.kernel;
+  cost.conv_inputs += x.count();
+  cost.conv_outputs += y.count();
+}
 
 kernels::ConvOptions ConvSettings::options() const {
   const int extent = dilation * (kernel - 1) + 1;
@@ -157,16 +157,8 @@ class ConvBnActNode final : public Node {
 
  private:
   kernels::ConvNormActBackwardArgs arguments(const Gradient& dy) const {
-    const Parameter &weight = *module_.weight_, &gamma = *module_.gamma_, &beta = *module_.beta_;
-    kernels::ConvNormActBackwardArgs args{.norm = {.z = z_,
-                                                   .norm = module_.norm(true),
-                                                   .saved_mean_rstd = saved_.as(),
-                                                   .act = module_.settings_.act,
-                                                   .from = dy.pieces(),
-                                                   .dz = {},
-                                                   .dgamma = gamma.trainable ? gamma.grad.as() : nullptr,
-                                                   .dbeta = beta.trainable ? beta.grad.as() : nullptr,
-                                                   .mode = kernels::GradMode::kAdd},
+    const Parameter& weight = *module_.weight_;
+    kernels::ConvNormActBackwardArgs args{.norm = module_.norm_backward(z_, saved_, dy),
                                           .x = x_.packed(),
                                           .w = weight.value,
                                           .options = module_.settings_.options(),
@@ -243,28 +235,48 @@ Value ConvBnAct::forward(Context& context, const Value& x, const std::optional<V
   const Tensor saved = Tensor::empty(stream, {1, 1, 2, out_});
   const Tensor z = convolve(context, x.packed(), norm.statistics(saved.as()));
   count_conv(context.cost(), x.shape(), z.shape(), settings_.options());
-  context.cost().norm_elements += z.count();
-  std::vector<Value::Stored> parts = place(context, z.shape(), z.dtype(), places);
-  kernels::NormActForwardArgs args{.z = z,
-                                   .norm = norm,
-                                   .act = settings_.act,
-                                   .residual = {},
-                                   .to = destinations(parts),
-                                   .saved_mean_rstd = saved.as()};
+  kernels::NormActForwardArgs args{
+      .z = z, .norm = norm, .act = settings_.act, .residual = {}, .to = {}, .saved_mean_rstd = saved.as()};
   if (residual) args.residual = residual->tensor().view();
-  kernels::norm_act_forward(stream, args);
-  if (norm.batch_stats) ++batches_->counter;
   const bool needs_grad = x.requires_grad() || any_trainable() || (residual && residual->requires_grad());
-  Value y = Value::stored(context, z.shape(), std::move(parts), needs_grad);
+  Value y = activate(context, args, needs_grad, places);
   if (y.requires_grad()) context.record(std::make_unique<ConvBnActNode>(*this, x, residual, y, z, saved));
   return y;
 }
 
+// y at its places, from args without them.
+Value ConvBnAct::activate(Context& context, const kernels::NormActForwardArgs& args, bool needs_grad,
+                          std::span<const Place> places) {
+  const Shape shape = args.z.shape();
+  std::vector<Value::Stored> parts = place(context, shape, args.z.dtype, places);
+  kernels::NormActForwardArgs placed = args;
+  placed.to = destinations(parts);
+  kernels::norm_act_forward(context.stream(), placed);
+  context.cost().norm_elements += shape.count();
+  if (args.norm.batch_stats) ++batches_->counter;
+  return Value::stored(context, shape, std::move(parts), needs_grad);
+}
+
+kernels::NormActBackwardArgs ConvBnAct::norm_backward(const Tensor& z, const Tensor& saved, const Gradient& dy) const {
+  return {.z = z,
+          .norm = norm(true),
+          .saved_mean_rstd = saved.as(),
+          .act = settings_.act,
+          .from = dy.pieces(),
+          .dz = {},
+          .dgamma = gamma_->trainable ? gamma_->grad.as() : nullptr,
+          .dbeta = beta_->trainable ? beta_->grad.as() : nullptr,
+          .mode = kernels::GradMode::kAdd};
+}
+
+void ConvBnAct::refuse_training_when_fused(const Context& context) const {
+  if (!context.training()) return;
+  fail<ModelError>("a fused model cannot be trained: its batch norms are gone; load the unfused weights");
+}
+
 Value ConvBnAct::forward_fused(Context& context, const Value& x, const std::optional<Value>& residual,
                                std::span<const Place> places) {
-  if (context.training()) {
-    fail<ModelError>("a fused model cannot be trained: its batch norms are gone; load the unfused weights");
-  }
+  refuse_training_when_fused(context);
   const kernels::ConvOptions options = settings_.options();
   const Shape shape = kernels::conv_output_shape(x.shape(), out_, options);
   std::vector<Value::Stored> parts = place(context, shape, x.dtype(), places);
@@ -280,10 +292,6 @@ Value ConvBnAct::forward_fused(Context& context, const Value& x, const std::opti
   kernels::conv_act_forward(context.stream(), args);
   count_conv(context.cost(), x.shape(), shape, options);
   return Value::stored(context, shape, std::move(parts), false);
-}
-
-Value ConvBnAct::forward(Context& context, std::span<const Value> inputs, std::span<const Place> places) {
-  return forward(context, inputs[0], {}, places);
 }
 
 FoldedNorm folded_norm(const std::vector<float>& gamma, const std::vector<float>& beta, const std::vector<float>& mean,

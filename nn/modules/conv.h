@@ -50,6 +50,7 @@ class ConvBnAct : public Layer {
   Value forward(Context& context, const Value& x, const std::optional<Value>& residual = {},
                 std::span<const Place> places = {});
   Value forward(Context& context, std::span<const Value> inputs, std::span<const Place> places) override;
+  bool takes_parts(std::span<const int> channels) const override;
   void fuse(Stream& stream) override;
 
   int in_channels() const { return in_; }
@@ -60,21 +61,33 @@ class ConvBnAct : public Layer {
 
  private:
   friend class ConvBnActNode;
+  friend class ConvOfPartsNode;
+  struct Parts;
   kernels::Norm norm(bool training) const;
   bool any_trainable() const;
   Tensor convolve(Context& context, const Tensor& x, const kernels::BatchStatistics& statistics) const;
+  void refuse_training_when_fused(const Context& context) const;
   Value forward_fused(Context& context, const Value& x, const std::optional<Value>& residual,
                       std::span<const Place> places);
+  Value forward_parts(Context& context, const Parts& parts, std::span<const Place> places);
+  Value forward_fused_parts(Context& context, const Parts& parts, std::span<const Place> places);
+  Value activate(Context& context, const kernels::NormActForwardArgs& args, bool needs_grad,
+                 std::span<const Place> places);
+  kernels::NormActBackwardArgs norm_backward(const Tensor& z, const Tensor& saved, const Gradient& dy) const;
 
   int in_, out_;
   ConvSettings settings_;
   bool frozen_ = false;
   bool fused_ = false;
   Parameter* weight_;
-  Parameter* bias_ = nullptr;                 // of a fused convolution
-  kernels::ConvWeightCache fused_weights_{};  // likewise
+  Parameter* bias_ = nullptr;                                      // of a fused convolution
+  kernels::ConvWeightCache fused_weights_{};                       // likewise
+  kernels::ConvWeightCache smaller_weights_{}, larger_weights_{};  // likewise, of their channels, where two maps come
   Parameter *gamma_ = nullptr, *beta_ = nullptr, *mean_ = nullptr, *var_ = nullptr, *batches_ = nullptr;
 };
+
+/// Adds a convolution's share to the cost of a pass.
+void count_conv(Cost& cost, Shape x, Shape y, const kernels::ConvOptions& options);
 
 /// Folded weights: W' = W * gamma / sqrt(var + eps) per output channel, b' = beta - mean * that.
 struct FoldedNorm {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -59,6 +60,10 @@ class Layer : public Module {
  public:
   using Module::Module;
   virtual Value forward(Context& context, std::span<const Value> inputs, std::span<const Place> places) = 0;
+  /// Whether forward() takes, in place of one input that is their concat, two maps of so many channels, one of which
+  /// may be smaller by a whole factor and is to be enlarged (nearest neighbour). It is only asked to where
+  /// kernels::runs_enlarged_conv().
+  virtual bool takes_parts(std::span<const int> /*channels*/) const { return false; }
 };
 
 }  // namespace boxcar::nn
