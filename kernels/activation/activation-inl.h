@@ -17,7 +17,7 @@ namespace HWY_NAMESPACE {
 template <ActKind kAct, class D>
 HWY_INLINE hn::Vec<D> activated(D d, hn::Vec<D> x) {
   static_assert(kAct == ActKind::kSilu || kAct == ActKind::kRelu || kAct == ActKind::kIdentity);
-  if constexpr (kAct == ActKind::kSilu) return hn::Mul(x, sigmoid(d, x));
+  if constexpr (kAct == ActKind::kSilu) return silu(d, x);
   if constexpr (kAct == ActKind::kRelu) return hn::IfThenElseZero(hn::Gt(x, hn::Zero(d)), x);
   return x;
 }

@@ -99,37 +99,58 @@ HWY_INLINE void add_row(const From* from, std::int64_t count, float* to) {
                                HWY_ATTR { hn::StoreU(hn::Add(hn::LoadU(d, to + i), load(d, from + i)), d, to + i); });
 }
 
-/// e^(kSign * x) for -87 <= kSign * x <= 88, within 2 units in the last place. As in Cephes (Moshier): kSign * x =
-/// n ln 2 + r with |r| <= ln 2 / 2, e^r by a polynomial, 2^n by its bits. The polynomial is of degree 6 and nearest to
-/// e^r in relative error (3e-9).
+/// From 2^(j / 8) for j = i mod 8, less j at the bit where the exponent's last eighth would be: adding i << 20 to these
+/// bits gives 2^(i / 8).
+template <class D>
+HWY_INLINE hn::Vec<D> eighths_of_powers(D d, hn::Vec<hn::RebindToSigned<D>> i) {
+  alignas(64) static constexpr std::uint32_t kBits[16] = {
+      0x3f800000, 0x3f7b95c2, 0x3f7837f0, 0x3f75fed7, 0x3f7504f3, 0x3f75672a, 0x3f7744fd, 0x3f7ac0c7,
+      0x3f800000, 0x3f7b95c2, 0x3f7837f0, 0x3f75fed7, 0x3f7504f3, 0x3f75672a, 0x3f7744fd, 0x3f7ac0c7};
+  const auto* const table = reinterpret_cast<const float*>(kBits);
+  const auto place = hn::And(i, hn::Set(hn::RebindToSigned<D>(), 7));
+  if constexpr (HWY_TARGET <= HWY_AVX2 && hn::MaxLanes(D()) >= 8) {
+    return hn::TableLookupLanes(hn::LoadU(d, table), hn::IndicesFromVec(d, place));
+  } else {
+    return hn::GatherIndex(d, table, place);
+  }
+}
+
+/// e^(kSign * x) for -87 <= kSign * x <= 88: within 2 units in the last place where |x| <= 20, within 4 beyond.
+/// kSign * x = i / 8 ln 2 + r with |r| <= ln 2 / 16, 2^(i / 8) from a table (Tang, "Table-driven implementation of the
+/// exponential function", 1989), e^r by the polynomial of degree 3 that is nearest in relative error (3e-8).
 template <int kSign = 1, class D>
 HWY_INLINE hn::Vec<D> exp_in_range(D d, hn::Vec<D> x) {
   static_assert(kSign == 1 || kSign == -1);
-  constexpr float kOdd = kSign;  // `r` below is kSign * r: its odd powers have the sign
+  constexpr float kOdd = kSign;                    // `r` below is kSign * r: its odd powers have the sign
+  constexpr bool kFused = HWY_TARGET <= HWY_AVX2;  // then the product with ln 2 is exact
   const hn::RebindToSigned<D> di;
-  const auto to_int = hn::Set(d, 12582912.0f);  // 1.5 * 2^23: the sum's last bit is worth 1
-  const auto shifted = hn::MulAdd(x, hn::Set(d, kOdd * 1.44269504088896341f), to_int);
-  const auto n = hn::Sub(shifted, to_int);
-  const auto high = hn::NegMulAdd(n, hn::Set(d, kOdd * 0.693359375f), x);
-  const auto r = hn::NegMulAdd(n, hn::Set(d, kOdd * -2.12194440e-4f), high);
-  const auto r2 = hn::Mul(r, r);
-  auto p = hn::MulAdd(hn::Set(d, 1.3814558e-3f), r, hn::Set(d, kOdd * 8.3687361e-3f));
-  p = hn::MulAdd(p, r, hn::Set(d, 4.1668389e-2f));
-  p = hn::MulAdd(p, r, hn::Set(d, kOdd * 1.6666521e-1f));
-  p = hn::MulAdd(p, r, hn::Set(d, 4.9999994e-1f));
-  p = kSign > 0 ? hn::MulAdd(p, r2, r) : hn::MulSub(p, r2, r);
-  const auto e = hn::Add(p, hn::Set(d, 1.0f));
-  const auto exponent = hn::ShiftLeft<23>(hn::BitCast(di, shifted));
-  return hn::BitCast(d, hn::Add(hn::BitCast(di, e), exponent));
+  const auto to_eighths = hn::Set(d, 1572864.0f);  // 1.5 * 2^20: the sum's last bit is worth 1/8
+  const auto shifted = hn::MulAdd(x, hn::Set(d, kOdd * 1.44269504088896341f), to_eighths);
+  const auto n = hn::Sub(shifted, to_eighths);
+  auto r = hn::NegMulAdd(n, hn::Set(d, kOdd * (kFused ? 0.693147180559945309f : 0.693359375f)), x);
+  if constexpr (!kFused) r = hn::NegMulAdd(n, hn::Set(d, kOdd * -2.12194440e-4f), r);
+  const auto i = hn::BitCast(di, shifted);
+  const auto table = hn::BitCast(di, eighths_of_powers(d, i));
+  const auto power = hn::BitCast(d, hn::Add(table, hn::ShiftLeft<20>(i)));
+  const auto r2 = hn::Mul(r, r), q = hn::MulAdd(hn::Set(d, kOdd * 0.1666778f), r, hn::Set(d, 0.500064782f));
+  const auto p = kSign > 0 ? hn::MulAdd(q, r2, r) : hn::MulSub(q, r2, r);
+  return hn::MulAdd(power, p, power);
 }
 
 /// 1 / (1 + e^-x); 0 below -87 and for NaN.
 template <class D>
 HWY_INLINE hn::Vec<D> sigmoid(D d, hn::Vec<D> x) {
   const auto limit = hn::Set(d, 87.0f), one = hn::Set(d, 1.0f);
-  const auto inside = hn::Min(hn::Max(x, hn::Neg(limit)), limit);
-  const auto s = hn::Div(one, hn::Add(one, exp_in_range<-1>(d, inside)));
+  const auto s = hn::Div(one, hn::Add(one, exp_in_range<-1>(d, hn::Min(x, limit))));
   return hn::IfThenElseZero(hn::Ge(x, hn::Neg(limit)), s);
+}
+
+/// x / (1 + e^-x); 0 below -87, NaN for NaN.
+template <class D>
+HWY_INLINE hn::Vec<D> silu(D d, hn::Vec<D> x) {
+  const auto limit = hn::Set(d, 87.0f);
+  const auto y = hn::Div(x, hn::Add(hn::Set(d, 1.0f), exp_in_range<-1>(d, hn::Min(x, limit))));
+  return hn::IfThenZeroElse(hn::Lt(x, hn::Neg(limit)), y);
 }
 
 }  // namespace HWY_NAMESPACE

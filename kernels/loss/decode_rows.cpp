@@ -19,6 +19,16 @@ struct BinSums {
   float all = 0.0f, weighted = 0.0f;
 };
 
+// The largest; any number if there is a NaN, which add_bins() hands on.
+HWY_INLINE float largest(const float* raw, int bins) {
+  const Wide d;
+  const int lanes = static_cast<int>(hn::Lanes(d));
+  if (bins < lanes) return *std::max_element(raw, raw + bins);
+  auto max = hn::LoadU(d, raw + bins - lanes);  // what does not fill a vector is looked at twice
+  for (int i = 0; i + lanes < bins; i += lanes) max = hn::Max(max, hn::LoadU(d, raw + i));
+  return hn::GetLane(hn::MaxOfLanes(d, max));
+}
+
 template <class D>
 HWY_INLINE void add_bins(D d, const float* raw, std::int64_t first, float max, BinSums& sums) {
   const auto below = hn::Sub(hn::LoadU(d, raw + first), hn::Set(d, max));
@@ -32,7 +42,7 @@ HWY_INLINE void add_bins(D d, const float* raw, std::int64_t first, float max, B
 
 void expected_bins(const float* raw, int bins, float* distances) {
   for (int side = 0; side < 4; ++side, raw += bins) {
-    const float max = *std::max_element(raw, raw + bins);
+    const float max = largest(raw, bins);
     BinSums sums;
     for_vectors(bins, [&](auto d, std::int64_t i) HWY_ATTR { add_bins(d, raw, i, max, sums); });
     distances[side] = sums.weighted / sums.all;
