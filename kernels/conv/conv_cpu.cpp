@@ -4,6 +4,7 @@
 
 #include "boxcar/kernels/conv/conv_onednn.h"
 #include "boxcar/kernels/conv/depthwise.h"
+#include "boxcar/kernels/conv/narrow.h"
 #include "boxcar/kernels/conv/pointwise.h"
 #include "boxcar/kernels/conv/winograd.h"
 #include "boxcar/kernels/norm_act/norm_act_simd.h"
@@ -31,6 +32,9 @@ bool cpu::conv_makes_statistics(const ConvForwardArgs& args) { return suits_poin
 void cpu::conv_forward(Stream& stream, const ConvForwardArgs& args) {
   if (suits_pointwise_statistics(args)) return pointwise_forward(stream, args);
   if (suits_winograd(args.x, args.y, args.options)) return winograd_forward(stream, args);
+  if (suits_narrow(args.x, args.y, args.options) && simd::has_activation(args.act) && args.w.dtype == DType::kF32) {
+    return narrow_forward(stream, args, {{{{0, args.y.c}, args.y}}, args.bias, args.act.kind});
+  }
   onednn_conv_forward(stream, args);
 }
 
@@ -39,6 +43,7 @@ bool cpu::takes_conv_act(const ConvActArgs& args) {
     return false;
   if (is_depthwise(args.x.c, args.y.c, args.options)) return stores_only(args);
   const ConvForwardArgs forward = forward_args(args);
+  if (suits_narrow(args.x, forward.y, args.options)) return true;
   return std::all_of(args.to.begin(), args.to.end(), begins_at_vectors) &&
          (suits_pointwise(args.x, forward.y, args.options) || suits_winograd(args.x, forward.y, args.options));
 }
@@ -52,6 +57,7 @@ void cpu::conv_act_forward(Stream& stream, const ConvActArgs& args) {
   }
   const ConvEpilogue epilogue{args.to, args.bias, args.act.kind, args.residual ? &*args.residual : nullptr};
   if (suits_pointwise(args.x, forward.y, args.options)) return pointwise_forward(stream, forward, epilogue);
+  if (suits_narrow(args.x, forward.y, args.options)) return narrow_forward(stream, forward, epilogue);
   winograd_forward(stream, forward, epilogue);
 }
 
@@ -59,6 +65,7 @@ void cpu::conv_backward_input(Stream& stream, const ConvBackwardInputArgs& args)
   // Of few channels with a stride, the transforms cost more than the products that they save.
   const bool narrow = args.options.stride > 1 && args.dx.c < 32;
   if (!narrow && suits_winograd(args.dx, args.dy, args.options)) return winograd_backward_input(stream, args);
+  if (suits_narrow_backward_input(args)) return narrow_backward_input(stream, args);
   onednn_conv_backward_input(stream, args);
 }
 
