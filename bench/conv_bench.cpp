@@ -3,6 +3,7 @@
 #include <benchmark/benchmark.h>
 
 #include "boxcar/kernels/conv/conv_onednn.h"
+#include "boxcar/kernels/conv/narrow.h"
 #include "boxcar/kernels/conv/winograd.h"
 #include "boxcar/runtime/parallel/parallel_for.h"
 #include "filled.h"
@@ -56,6 +57,7 @@ void sizes(benchmark::internal::Benchmark* b) {
   b->Args({16, 160, 64, 64, 3, 2})
       ->Args({16, 80, 128, 128, 3, 2})
       ->Args({16, 320, 16, 32, 3, 2})
+      ->Args({4, 320, 32, 64, 3, 2})
       ->Args({16, 40, 128, 256, 3, 2});
   b->Args({16, 20, 64, 64, 3, 1})
       ->Args({16, 20, 256, 64, 3, 1})
@@ -63,8 +65,21 @@ void sizes(benchmark::internal::Benchmark* b) {
       ->Args({4, 40, 128, 128, 3, 1});
 }
 
+// Layers of few channels, of yolo11n and yolo11s.
+void narrow_sizes(benchmark::internal::Benchmark* b) {
+  b->ArgNames({"images", "map", "from", "to", "kernel", "stride"})->Unit(benchmark::kMillisecond)->UseRealTime();
+  b->Args({16, 640, 3, 16, 3, 2})->Args({16, 160, 16, 8, 3, 1})->Args({16, 160, 8, 16, 3, 1});
+  b->Args({16, 320, 16, 32, 3, 2})->Args({4, 320, 32, 64, 3, 2});
+}
+
+void narrow_forward(Stream& stream, const ConvForwardArgs& args) {
+  cpu::narrow_forward(stream, args, cpu::ConvEpilogue::store(args.y));
+}
+
 BENCHMARK_CAPTURE(forward, library, cpu::onednn_conv_forward)->Apply(sizes);
 BENCHMARK_CAPTURE(forward, winograd, cpu::winograd_forward)->Apply(sizes);
+BENCHMARK_CAPTURE(forward, library_of_few, cpu::onednn_conv_forward)->Apply(narrow_sizes);
+BENCHMARK_CAPTURE(forward, narrow, narrow_forward)->Apply(narrow_sizes);
 BENCHMARK_CAPTURE(backward_input, library, cpu::onednn_conv_backward_input)->Apply(sizes);
 BENCHMARK_CAPTURE(backward_input, winograd, cpu::winograd_backward_input)->Apply(sizes);
 BENCHMARK_CAPTURE(backward_weight, library, cpu::onednn_conv_backward_weight)->Apply(sizes);

@@ -55,6 +55,7 @@ HWY_INLINE void activate(const NarrowSums& p, std::int64_t group, std::int64_t c
 }
 
 HWY_INLINE void activate(ActKind act, const NarrowSums& p, std::int64_t group, std::int64_t count) {
+  if (!p.bias) return;
   if (act == ActKind::kSilu) return activate<ActKind::kSilu>(p, group, count);
   if (act == ActKind::kRelu) return activate<ActKind::kRelu>(p, group, count);
   activate<ActKind::kIdentity>(p, group, count);
@@ -270,6 +271,7 @@ void convolve(Stream& stream, const TensorView& x, Shape y, const Geometry& g, c
               const cpu::ConvEpilogue& epilogue) {
   std::pmr::vector<float> bias(static_cast<std::size_t>(g.width), 0.0f, stream.scratch());
   for (std::size_t i = 0; epilogue.bias && i < bias.size(); ++i) bias[i] = epilogue.bias[i % std::size_t(g.out)];
+  const bool plain = !epilogue.bias && epilogue.act == ActKind::kIdentity;
   const std::int64_t results = g.groups * g.width;
   const TensorView* whole = whole_y(epilogue, g);
   const Tensor memory = cpu::scratch_rows(stream, stream.threads(), g.options.kernel * g.row_size() + results);
@@ -284,7 +286,7 @@ void convolve(Stream& stream, const TensorView& x, Shape y, const Geometry& g, c
                                       g.step(),
                                       g.depth,
                                       weights,
-                                      bias.data(),
+                                      plain ? nullptr : bias.data(),
                                       whole ? whole->as() + i * results : buffer,
                                       g.groups,
                                       g.width};

@@ -6,7 +6,7 @@
 namespace boxcar::kernels {
 
 /// sums[g, j] = act(bias[j] + the sum over row < kernel and k < depth of rows[row][g * step + k] * weights[row, k, j]),
-/// j < width, a multiple of 16.
+/// j < width, a multiple of 16. Without `bias` they stay sums.
 struct NarrowSums {
   const float* const* rows;
   int kernel;

@@ -17,27 +17,29 @@ namespace HWY_NAMESPACE {
 namespace {
 
 using cpu::ConvEpilogue;
+using cpu::FilterPanels;
 using cpu::PointPlanes;
 using cpu::WinogradFilters;
 using cpu::WinogradTiles;
 
-// Calls f(point, filter point) for all points of a scheme.
-template <class Scheme, class F>
+// Calls f(point, filter point) for all points of two sides.
+template <class Rows, class Columns = Rows, class F>
 HWY_INLINE void for_points(F&& f) {
-  for (int i = 0; i < Scheme::kPoints; ++i) {
-    for (int j = 0; j < Scheme::kPoints; ++j) {
-      f(i * Scheme::kPoints + j, Scheme::filter_point(i) * 6 + Scheme::filter_point(j));
+  for (int i = 0; i < Rows::kPoints; ++i) {
+    for (int j = 0; j < Columns::kPoints; ++j) {
+      f(i * Columns::kPoints + j, Rows::filter_point(i) * 6 + Columns::filter_point(j));
     }
   }
 }
 
 template <class Scheme>
-void filters_at_points(const WinogradFilters& w, std::int64_t c, const PointPlanes& u) {
+void filters_at_points(const WinogradFilters& w, std::int64_t c, const FilterPanels& u) {
   const Wide d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   const hn::RebindToSigned<decltype(d)> di;
   const auto index = hn::Mul(hn::Iota(di, 0), hn::Set(di, static_cast<std::int32_t>(w.to_step)));
-  for (std::int64_t j = 0; j < u.width; j += lanes) {
+  for (std::int64_t j = 0; j < u.to; j += lanes) {
+    const std::int64_t panel = j / FilterPanels::kPanel * FilterPanels::kPanel;
     const float* from = w.data + c * w.from_step + j * w.to_step;
     transform<typename Scheme::Filter>(
         d,
@@ -45,24 +47,60 @@ void filters_at_points(const WinogradFilters& w, std::int64_t c, const PointPlan
           return hn::GatherIndex(d, from + (w.turned ? 8 - (ky * 3 + kx) : ky * 3 + kx) * w.tap_step, index);
         },
         [&](int ky, int kx, hn::Vec<decltype(d)> value)
-            HWY_ATTR { hn::StoreU(value, d, u.at(ky * 6 + kx) + c * u.width + j); });
+            HWY_ATTR { hn::StoreU(value, d, u.at(ky * 6 + kx, c, panel) + (j - panel)); });
   }
 }
 
-template <class Scheme>
-void convolve_tiles(const WinogradTiles& tiles, const PointPlanes& u, const ConvEpilogue& epilogue, std::int64_t begin,
-                    std::int64_t end, const PointPlanes& inputs, const PointPlanes& products) {
-  for (std::int64_t c = 0; c < u.rows; c += inputs.width) {
+// A thread's numbers at the points of a block of tiles, and sums over quarters of the points.
+using Planes = cpu::WinogradPlanes;
+
+// Channels go by as many as `inputs` has room for.
+template <class Rows, class Columns = Rows>
+void multiply_tiles(const WinogradTiles& tiles, const FilterPanels& u, std::int64_t begin, std::int64_t end,
+                    const PointPlanes& inputs, const PointPlanes& products) {
+  for (std::int64_t c = 0; c < u.from; c += inputs.width) {
     PointPlanes part = inputs;
-    part.width = std::min(inputs.width, u.rows - c);
-    transform_from<typename Scheme::Input>(tiles, begin, end, c, part);
-    for_points<Scheme>([&](int point, int filter_point) {
-      multiply({part.at(point), part.width, 1, u.at(filter_point) + c * u.width, u.width, products.at(point),
-                products.width, part.width, c > 0},
-               end - begin, u.width);
+    part.width = std::min(inputs.width, u.from - c);
+    transform_from<typename Rows::Input, typename Columns::Input>(tiles, begin, end, c, part);
+    for_points<Rows, Columns>([&](int point, int filter_point) {
+      for (std::int64_t j = 0; j < u.to; j += FilterPanels::kPanel) {
+        multiply({part.at(point), part.width, 1, u.at(filter_point, c, j), u.width(j), products.at(point) + j,
+                  products.width, part.width, c > 0},
+                 end - begin, u.width(j));
+      }
     });
   }
-  write_tiles<typename Scheme::Output>(tiles, begin, end, epilogue, products);
+}
+
+template <class Rows, class Columns = Rows>
+void convolve_tiles(const WinogradTiles& tiles, const FilterPanels& u, const ConvEpilogue& epilogue, std::int64_t begin,
+                    std::int64_t end, const Planes& planes, const PointPlanes& sums = {}) {
+  multiply_tiles<Rows, Columns>(tiles, u, begin, end, planes.inputs, planes.products);
+  write_tiles<typename Rows::Output, typename Columns::Output>(tiles, begin, end, epilogue, planes.products, sums);
+}
+
+// The points go by in quarters, so that more tiles share what is read of the filters.
+void convolve_with_stride(const WinogradTiles& tiles, const FilterPanels& u, const ConvEpilogue& epilogue,
+                          std::int64_t begin, std::int64_t end, const Planes& planes) {
+  using Outer = OuterTaps<EvenPixels, EachPixel>;
+  using Middle = MiddleTap<OddPixels, EachPixel>;
+  multiply_tiles<Middle, Middle>(tiles, u, begin, end, planes.inputs, planes.sums);  // points are pixels
+  multiply_tiles<Middle, Outer>(tiles, u, begin, end, planes.inputs, planes.products);
+  add_results<Middle::Output, Outer::Output>(end - begin, planes.products, planes.sums);
+  multiply_tiles<Outer, Middle>(tiles, u, begin, end, planes.inputs, planes.products);
+  add_results<Outer::Output, Middle::Output>(end - begin, planes.products, planes.sums);
+  convolve_tiles<Outer, Outer>(tiles, u, epilogue, begin, end, planes, planes.sums);
+}
+
+// Each quarter makes pixels of its own.
+void convolve_backward(const WinogradTiles& tiles, const FilterPanels& u, const ConvEpilogue& epilogue,
+                       std::int64_t begin, std::int64_t end, const Planes& planes) {
+  using Outer = OuterTaps<EachPixel, OddPixels>;
+  using Middle = MiddleTap<EachPixel, EvenPixels>;
+  convolve_tiles<Middle, Middle>(tiles, u, epilogue, begin, end, planes);
+  convolve_tiles<Middle, Outer>(tiles, u, epilogue, begin, end, planes);
+  convolve_tiles<Outer, Middle>(tiles, u, epilogue, begin, end, planes);
+  convolve_tiles<Outer, Outer>(tiles, u, epilogue, begin, end, planes);
 }
 
 template <class Scheme>
@@ -95,21 +133,17 @@ void write_filter_grads(const PointPlanes& sums, std::int64_t channels, float* d
 }  // namespace
 
 // Filters of channel c of what is convolved and all channels j of the result, at the points: u[point][c][j].
-void filters_at_points(int stride, const WinogradFilters& w, std::int64_t c, const PointPlanes& u) {
+void filters_at_points(int stride, const WinogradFilters& w, std::int64_t c, const FilterPanels& u) {
   if (stride == 1) return filters_at_points<UnitStride>(w, c, u);
   filters_at_points<StrideTwo>(w, c, u);
 }
 
-// Results of tiles [begin, end), no more than planes have rows. Channels go by as many as `inputs` has room for.
-void convolve_tiles(const WinogradTiles& tiles, const PointPlanes& u, const ConvEpilogue& epilogue, std::int64_t begin,
-                    std::int64_t end, const PointPlanes& inputs, const PointPlanes& products) {
-  if (tiles.from_step == tiles.to_step) {
-    return convolve_tiles<UnitStride>(tiles, u, epilogue, begin, end, inputs, products);
-  }
-  if (tiles.from_step > tiles.to_step) {
-    return convolve_tiles<StrideTwo>(tiles, u, epilogue, begin, end, inputs, products);
-  }
-  convolve_tiles<StrideTwoBackward>(tiles, u, epilogue, begin, end, inputs, products);
+// Results of tiles [begin, end), no more than planes have rows.
+void convolve_tiles(const WinogradTiles& tiles, const FilterPanels& u, const ConvEpilogue& epilogue, std::int64_t begin,
+                    std::int64_t end, const Planes& planes) {
+  if (tiles.from_step == tiles.to_step) return convolve_tiles<UnitStride>(tiles, u, epilogue, begin, end, planes);
+  if (tiles.from_step > tiles.to_step) return convolve_with_stride(tiles, u, epilogue, begin, end, planes);
+  convolve_backward(tiles, u, epilogue, begin, end, planes);
 }
 
 // Adds what tiles [begin, end) give to the sums [filter point][O part][C part].
@@ -141,6 +175,7 @@ namespace boxcar::kernels {
 namespace {
 
 using cpu::ConvEpilogue;
+using cpu::FilterPanels;
 using cpu::PointPlanes;
 using cpu::WinogradFilters;
 using cpu::WinogradTiles;
@@ -155,8 +190,6 @@ constexpr std::int64_t kMostChannels = 128;        // that are multiplied at onc
 constexpr std::int64_t kCachedFloats = 256 << 10;  // of a thread's planes: half of a second cache of 2 MB
 constexpr std::int64_t kMostTiles = 96;            // at once
 
-std::int64_t points_of(int stride) { return stride == 1 ? 36 : 81; }
-
 // Tiles whose planes of `width` channels in all stay in a core's second cache.
 std::int64_t tiles_at_once(std::int64_t points, std::int64_t width) {
   return std::clamp<std::int64_t>(kCachedFloats / (points * width) / 12 * 12, 12, kMostTiles);
@@ -164,25 +197,35 @@ std::int64_t tiles_at_once(std::int64_t points, std::int64_t width) {
 
 // How much of a convolution is computed at once.
 struct ConvBlock {
-  std::int64_t tiles, channels;  // of what is convolved
+  std::int64_t points, tiles, channels;  // at once; channels of what is convolved
 
-  ConvBlock(const WinogradTiles& all, std::int64_t points, int threads) {
+  ConvBlock(const WinogradTiles& all, int stride, int threads) : points(stride == 1 ? 36 : 25) {
     const std::int64_t from = all.from.c, to = all.to.c;
     channels = std::min(from, kMostChannels);
-    tiles = tiles_at_once(points, channels + to);
+    tiles = tiles_at_once(points, channels + to + sums_width(all));
     // Filters that the second cache does not hold come from memory for each block: then fewer and larger ones, whose
-    // planes do not stay there either, are faster. With stride 2, whose planes are larger, they are not.
-    if (points == cpu::kFilterPoints && points * from * to > 2 * kCachedFloats) {
-      channels = from;
-      tiles = kMostTiles;
+    // planes do not stay there either, are faster.
+    if (cpu::kFilterPoints * from * to > 2 * kCachedFloats) {
+      if (stride == 1) channels = from;
+      tiles = std::max(tiles, stride == 1 ? kMostTiles : kMostTiles / 2);
     }
     tiles = std::min(tiles, (all.count() + threads - 1) / threads);
+  }
+  // A thread's planes.
+  cpu::WinogradPlanes planes(const WinogradTiles& all) const {
+    const std::int64_t sums = all.from_step > all.to_step ? 16 : 0;
+    return {{nullptr, points, tiles, channels}, {nullptr, points, tiles, all.to.c}, {nullptr, sums, tiles, all.to.c}};
+  }
+
+ private:
+  static std::int64_t sums_width(const WinogradTiles& all) {
+    return all.from_step > all.to_step ? all.to.c * 16 / 25 : 0;
   }
 };
 
 Tensor filters_at_points(Stream& stream, int stride, const WinogradFilters& w, std::int64_t from, std::int64_t to) {
-  PointPlanes u{nullptr, cpu::kFilterPoints, from, to};
-  Tensor storage = cpu::scratch_rows(stream, u.points, u.plane());
+  FilterPanels u{nullptr, from, to};
+  Tensor storage = cpu::scratch_rows(stream, cpu::kFilterPoints, u.plane());
   u.data = storage.as();
   parallel_for(stream.threads(), from, 4, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t c = begin; c < end; ++c) HWY_DYNAMIC_DISPATCH(filters_at_points)(stride, w, c, u);
@@ -192,19 +235,14 @@ Tensor filters_at_points(Stream& stream, int stride, const WinogradFilters& w, s
 
 void convolve(Stream& stream, const WinogradTiles& tiles, int stride, const Tensor& filters,
               const ConvEpilogue& epilogue) {
-  const std::int64_t points = points_of(stride);
-  const PointPlanes u{filters.as(), cpu::kFilterPoints, tiles.from.c, tiles.to.c};
-  const ConvBlock block(tiles, points, stream.threads());
-  const PointPlanes inputs{nullptr, points, block.tiles, block.channels},
-      products{nullptr, points, block.tiles, tiles.to.c};
-  const std::int64_t size = inputs.size() + products.size();
-  const Tensor planes = cpu::scratch_rows(stream, stream.threads(), size);
+  const FilterPanels u{filters.as(), tiles.from.c, tiles.to.c};
+  const ConvBlock block(tiles, stride, stream.threads());
+  const cpu::WinogradPlanes planes = block.planes(tiles);
+  const Tensor memory = cpu::scratch_rows(stream, stream.threads(), planes.size());
   for_each_thread(stream.threads(), tiles.count(), [&](std::int64_t thread, std::int64_t begin, std::int64_t end) {
-    PointPlanes in = inputs, out = products;
-    in.data = planes.as() + thread * size;
-    out.data = in.data + in.size();
+    const cpu::WinogradPlanes own = planes.in(memory.as() + thread * planes.size());
     for (std::int64_t tile = begin; tile < end; tile += block.tiles) {
-      HWY_DYNAMIC_DISPATCH(convolve_tiles)(tiles, u, epilogue, tile, std::min(tile + block.tiles, end), in, out);
+      HWY_DYNAMIC_DISPATCH(convolve_tiles)(tiles, u, epilogue, tile, std::min(tile + block.tiles, end), own);
     }
   });
 }
@@ -281,7 +319,7 @@ bool cpu::suits_winograd_weight_gradient(const ConvBackwardWeightArgs& args) {
 void cpu::winograd_backward_weight(Stream& stream, const ConvBackwardWeightArgs& args) {
   const WinogradTiles tiles = forward_tiles(args.x, args.dy, args.options);
   const WeightGradTasks tasks{tiles.count(), args.x.c, args.dy.c};
-  const std::int64_t points = points_of(args.options.stride);
+  const std::int64_t points = args.options.stride == 1 ? 36 : 81;
   const std::int64_t step = tiles_at_once(points, tasks.in_step + tasks.out_step);
   const PointPlanes inputs{nullptr, points, step, tasks.in_step}, grads{nullptr, points, step, tasks.out_step},
       sums{nullptr, kFilterPoints, tasks.out_step, tasks.in_step};

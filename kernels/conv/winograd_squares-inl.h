@@ -38,35 +38,39 @@ struct Square {
 };
 
 // Channels [channel, channel + planes.width) of a square at the points, for one row of the planes.
-template <class Points>
+template <class Rows, class Columns>
 void transform_square(const Square<const float>& square, std::int64_t channel, const PointPlanes& planes,
                       std::int64_t row) {
   const Wide d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  const bool inside = square.inside(Points::kFrom);
+  const bool inside = square.has(Rows::position(0), Columns::position(0)) &&
+                      square.has(Rows::position(Rows::kFrom - 1), Columns::position(Columns::kFrom - 1));
   for (std::int64_t c = 0; c < planes.width; c += lanes) {
     float* to = planes.data + row * planes.width + c;
     const auto store = [&](int i, int j, hn::Vec<decltype(d)> value)
-                           HWY_ATTR { hn::StoreU(value, d, to + (i * Points::kTo + j) * planes.plane()); };
-    const auto load = [&](int i, int j) HWY_ATTR { return hn::LoadU(d, square.at(i, j) + channel + c); };
+                           HWY_ATTR { hn::StoreU(value, d, to + (i * Columns::kTo + j) * planes.plane()); };
+    const auto load = [&](int i, int j) HWY_ATTR {
+      return hn::LoadU(d, square.at(Rows::position(i), Columns::position(j)) + channel + c);
+    };
+    const auto has = [&](int i, int j) { return square.has(Rows::position(i), Columns::position(j)); };
     if (inside) {
-      transform<Points>(d, load, store);
+      transform<Rows, Columns>(d, load, store);
     } else {
-      transform<Points>(
-          d, [&](int i, int j) HWY_ATTR { return square.has(i, j) ? load(i, j) : hn::Zero(d); }, store);
+      transform<Rows, Columns>(
+          d, [&](int i, int j) HWY_ATTR { return has(i, j) ? load(i, j) : hn::Zero(d); }, store);
     }
   }
 }
 
 // The squares of `from` of tiles [begin, end).
-template <class Points>
+template <class Rows, class Columns = Rows>
 void transform_from(const WinogradTiles& tiles, std::int64_t begin, std::int64_t end, std::int64_t channel,
                     const PointPlanes& planes) {
   for (std::int64_t tile = begin; tile < end; ++tile) {
     const TilePlace place(tiles, tile);
     const int row = place.row * tiles.from_step - tiles.padding,
               column = place.column * tiles.from_step - tiles.padding;
-    transform_square<Points>({tiles.from, place.image, row, column}, channel, planes, tile - begin);
+    transform_square<Rows, Columns>({tiles.from, place.image, row, column}, channel, planes, tile - begin);
   }
 }
 
@@ -76,38 +80,55 @@ void transform_to(const WinogradTiles& tiles, std::int64_t begin, std::int64_t e
                   const PointPlanes& planes) {
   for (std::int64_t tile = begin; tile < end; ++tile) {
     const TilePlace place(tiles, tile);
-    transform_square<Points>({tiles.to, place.image, place.row * tiles.to_step, place.column * tiles.to_step}, channel,
-                             planes, tile - begin);
+    transform_square<Points, Points>({tiles.to, place.image, place.row * tiles.to_step, place.column * tiles.to_step},
+                                     channel, planes, tile - begin);
   }
 }
 
-// Results of a tile from its products, `from` [points] a plane apart, for one vector of channels at c.
-template <class Points, ActKind kAct, class D, class Store>
-HWY_INLINE void tile_results(D d, const float* from, std::int64_t plane, const float* bias, Store&& store) {
-  const auto offset = bias ? hn::LoadU(d, bias) : hn::Zero(d);
-  transform<Points>(
-      d, [&](int i, int j) HWY_ATTR { return hn::LoadU(d, from + (i * Points::kFrom + j) * plane); },
-      [&](int i, int j, hn::Vec<D> value) HWY_ATTR { store(i, j, activated<kAct>(d, hn::Add(value, offset))); });
+// Results of a tile for one vector of channels: from products at the points, `from` and a plane apart, and from what
+// `more` holds of its pixels, if anything.
+struct TileProducts {
+  const float *from, *more, *bias;
+  std::int64_t plane, more_plane;
+
+  TileProducts(const ConvEpilogue& epilogue, const PointPlanes& products, const PointPlanes& sums, std::int64_t row,
+               std::int64_t c)
+      : from(products.data + row * products.width + c),
+        more(sums.data ? sums.data + row * sums.width + c : nullptr),
+        bias(epilogue.bias ? epilogue.bias + c : nullptr),
+        plane(products.plane()),
+        more_plane(sums.plane()) {}
+};
+
+template <class Rows, class Columns, ActKind kAct, class D, class Store>
+HWY_INLINE void tile_results(D d, const TileProducts& p, Store&& store) {
+  const auto offset = p.bias ? hn::LoadU(d, p.bias) : hn::Zero(d);
+  transform<Rows, Columns>(
+      d, [&](int i, int j) HWY_ATTR { return hn::LoadU(d, p.from + (i * Columns::kFrom + j) * p.plane); },
+      [&](int i, int j, hn::Vec<D> value) HWY_ATTR {
+        if (p.more) value = hn::Add(value, hn::LoadU(d, p.more + (i * Columns::kTo + j) * p.more_plane));
+        store(Rows::position(i), Columns::position(j), activated<kAct>(d, hn::Add(value, offset)));
+      });
 }
 
 // Results of tiles [begin, end) to one tensor.
-template <class Points, ActKind kAct>
-void write_tiles(const WinogradTiles& tiles, std::int64_t begin, std::int64_t end, const float* bias,
-                 const TensorView& to, const PointPlanes& products) {
+template <class Rows, class Columns, ActKind kAct>
+void write_tiles_to_one(const WinogradTiles& tiles, std::int64_t begin, std::int64_t end, const ConvEpilogue& epilogue,
+                        const PointPlanes& products, const PointPlanes& sums) {
   const Wide d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   for (std::int64_t tile = begin; tile < end; ++tile) {
     const TilePlace place(tiles, tile);
-    const Square<float> square(to, place.image, place.row * tiles.to_step, place.column * tiles.to_step);
-    const bool inside = square.inside(Points::kTo);
+    const Square<float> square(epilogue.to[0].to, place.image, place.row * tiles.to_step, place.column * tiles.to_step);
+    const bool inside = square.inside(tiles.to_step);
     for (std::int64_t c = 0; c < products.width; c += lanes) {
-      tile_results<Points, kAct>(d, products.data + (tile - begin) * products.width + c, products.plane(),
-                                 bias ? bias + c : nullptr, [&](int i, int j, hn::Vec<decltype(d)> value) HWY_ATTR {
-                                   if (!inside && !square.has(i, j)) return;
-                                   float* pixel = square.at(i, j) + c;
-                                   fetch_to_write(pixel + tiles.to_step * square.ld);  // of the next tile
-                                   hn::StoreU(value, d, pixel);
-                                 });
+      tile_results<Rows, Columns, kAct>(d, {epilogue, products, sums, tile - begin, c},
+                                        [&](int i, int j, hn::Vec<decltype(d)> value) HWY_ATTR {
+                                          if (!inside && !square.has(i, j)) return;
+                                          float* pixel = square.at(i, j) + c;
+                                          fetch_to_write(pixel + tiles.to_step * square.ld);  // of the next tile
+                                          hn::StoreU(value, d, pixel);
+                                        });
     }
   }
 }
@@ -131,9 +152,9 @@ inline Corners corners_of(const Destinations& all, std::int64_t c, int image, in
 }
 
 // The same with a residual added, to any destinations.
-template <class Points, ActKind kAct>
+template <class Rows, class Columns, ActKind kAct>
 void write_tiles_to_all(const WinogradTiles& tiles, std::int64_t begin, std::int64_t end, const ConvEpilogue& epilogue,
-                        const PointPlanes& products) {
+                        const PointPlanes& products, const PointPlanes& sums) {
   const Wide d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   const TensorView& residual = epilogue.residual ? *epilogue.residual : epilogue.to[0].to;
@@ -141,40 +162,60 @@ void write_tiles_to_all(const WinogradTiles& tiles, std::int64_t begin, std::int
     const TilePlace place(tiles, tile);
     const int row = place.row * tiles.to_step, column = place.column * tiles.to_step;
     const Square<const float> added(residual, place.image, row, column);
-    const bool inside = added.inside(Points::kTo);
+    const bool inside = added.inside(tiles.to_step);
     for (std::int64_t c = 0; c < products.width; c += lanes) {
       const Corners corners = corners_of(epilogue.to, c, place.image, row, column);
-      tile_results<Points, kAct>(d, products.data + (tile - begin) * products.width + c, products.plane(),
-                                 epilogue.bias ? epilogue.bias + c : nullptr,
-                                 [&](int i, int j, hn::Vec<decltype(d)> value) HWY_ATTR {
-                                   if (!inside && !added.has(i, j)) return;
-                                   if (epilogue.residual) value = hn::Add(value, hn::LoadU(d, added.at(i, j) + c));
-                                   for (const Corner& to : corners)
-                                     hn::StoreU(value, d, to.data + i * to.row_step + j * to.ld);
-                                 });
+      tile_results<Rows, Columns, kAct>(d, {epilogue, products, sums, tile - begin, c},
+                                        [&](int i, int j, hn::Vec<decltype(d)> value) HWY_ATTR {
+                                          if (!inside && !added.has(i, j)) return;
+                                          if (epilogue.residual)
+                                            value = hn::Add(value, hn::LoadU(d, added.at(i, j) + c));
+                                          for (const Corner& to : corners)
+                                            hn::StoreU(value, d, to.data + i * to.row_step + j * to.ld);
+                                        });
     }
   }
 }
 
-template <class Points, ActKind kAct>
+template <class Rows, class Columns, ActKind kAct>
 void write_tiles(const WinogradTiles& tiles, std::int64_t begin, std::int64_t end, const ConvEpilogue& epilogue,
-                 const PointPlanes& products) {
+                 const PointPlanes& products, const PointPlanes& sums) {
   if (epilogue.residual || epilogue.to.size() > 1 || epilogue.to[0].of.count < tiles.to.c) {
-    return write_tiles_to_all<Points, kAct>(tiles, begin, end, epilogue, products);
+    return write_tiles_to_all<Rows, Columns, kAct>(tiles, begin, end, epilogue, products, sums);
   }
-  write_tiles<Points, kAct>(tiles, begin, end, epilogue.bias, epilogue.to[0].to, products);
+  write_tiles_to_one<Rows, Columns, kAct>(tiles, begin, end, epilogue, products, sums);
 }
 
-template <class Points>
+// `sums` [pixels of the results] is added, if it has data.
+template <class Rows, class Columns>
 void write_tiles(const WinogradTiles& tiles, std::int64_t begin, std::int64_t end, const ConvEpilogue& epilogue,
-                 const PointPlanes& products) {
+                 const PointPlanes& products, const PointPlanes& sums) {
   switch (epilogue.act) {
     case ActKind::kSilu:
-      return write_tiles<Points, ActKind::kSilu>(tiles, begin, end, epilogue, products);
+      return write_tiles<Rows, Columns, ActKind::kSilu>(tiles, begin, end, epilogue, products, sums);
     case ActKind::kRelu:
-      return write_tiles<Points, ActKind::kRelu>(tiles, begin, end, epilogue, products);
+      return write_tiles<Rows, Columns, ActKind::kRelu>(tiles, begin, end, epilogue, products, sums);
     default:
-      return write_tiles<Points, ActKind::kIdentity>(tiles, begin, end, epilogue, products);
+      return write_tiles<Rows, Columns, ActKind::kIdentity>(tiles, begin, end, epilogue, products, sums);
+  }
+}
+
+// Results of `tiles` tiles, added to sums.
+template <class Rows, class Columns>
+void add_results(std::int64_t tiles, const PointPlanes& products, const PointPlanes& sums) {
+  const Wide d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  for (std::int64_t i = 0; i < tiles * sums.width; i += lanes) {
+    const float* from = products.data + i;
+    float* const to = sums.data + i;
+    transform<Rows, Columns>(
+        d,
+        [&](int row, int column)
+            HWY_ATTR { return hn::LoadU(d, from + (row * Columns::kFrom + column) * products.plane()); },
+        [&](int row, int column, hn::Vec<decltype(d)> value) HWY_ATTR {
+          float* sum = to + (row * Columns::kTo + column) * sums.plane();
+          hn::StoreU(hn::Add(hn::LoadU(d, sum), value), d, sum);
+        });
   }
 }
 

@@ -33,12 +33,45 @@ struct TilePlace {
 /// Numbers at some points: a matrix [rows, width] each. Planes lie a cache line more than their size apart, lest all of
 /// a tile's numbers fall into one set of the caches.
 struct PointPlanes {
-  float* data;
-  std::int64_t points, rows, width;
+  float* data = nullptr;
+  std::int64_t points = 0, rows = 0, width = 0;
 
   std::int64_t plane() const { return rows * width + 16; }
   std::int64_t size() const { return points * plane(); }
   float* at(std::int64_t point) const { return data + point * plane(); }
+};
+
+/// Filters at the points: matrices [C, O] in panels of up to kPanel results, [panel][C][kPanel], which products read
+/// line by line.
+struct FilterPanels {
+  static constexpr std::int64_t kPanel = 64;
+  float* data = nullptr;
+  std::int64_t from = 0, to = 0;  // C, O
+
+  std::int64_t plane() const { return from * to + 16; }
+  /// Results of the panel that begins with result j.
+  std::int64_t width(std::int64_t j) const { return to - j < kPanel ? to - j : kPanel; }
+  /// Channel c and result j, the first of a panel, at a point; results of a channel follow it, channels follow each
+  /// other width(j) apart.
+  float* at(std::int64_t point, std::int64_t c, std::int64_t j) const {
+    return data + point * plane() + j * from + c * width(j);
+  }
+};
+
+/// What a thread needs for a block of tiles: numbers of what is convolved, their products with filters, and sums over
+/// quarters of the points, [pixels of the results].
+struct WinogradPlanes {
+  PointPlanes inputs, products, sums;
+
+  std::int64_t size() const { return inputs.size() + products.size() + sums.size(); }
+  /// The same in memory of size() floats.
+  WinogradPlanes in(float* memory) const {
+    WinogradPlanes planes = *this;
+    planes.inputs.data = memory;
+    planes.products.data = memory + inputs.size();
+    planes.sums.data = planes.products.data + products.size();
+    return planes;
+  }
 };
 
 /// Filters w(c, j) of channel c of what is convolved and channel j of the result: at data + c * from_step + j *

@@ -58,14 +58,34 @@ HWY_INLINE hn::Vec<D> minus(D d, hn::Vec<D> x, float s, hn::Vec<D> y) {
 // The matrices of one side, named as in the paper: B^T for what is convolved, G for filters, A^T for results, and their
 // adjoints for gradients. Points lie in the order 0, a, -a, b, -b, infinity.
 
+/// Pixel i of a transform is pixel position(i) of the square: all of them here.
+struct EachPixel {
+  static constexpr int position(int i) { return i; }
+};
+struct EvenPixels {
+  static constexpr int position(int i) { return 2 * i; }
+};
+struct OddPixels {
+  static constexpr int position(int i) { return 2 * i + 1; }
+};
+
+/// As it is.
+template <class Pixels>
+struct Same : Pixels {
+  static constexpr int kFrom = 4, kTo = 4;
+  template <class D>
+  static HWY_INLINE void apply(D, const hn::Vec<D>* x, hn::Vec<D>* to) {
+    for (int i = 0; i < kTo; ++i) to[i] = x[i];
+  }
+};
+
 /// Stride 1.
 struct UnitStride {
   static constexpr int kPoints = 6;
-  static constexpr int kFromStep = 4, kToStep = 4;  // pixels from tile to tile, of what is convolved and of results
   /// Which of the six filter points meets a point.
   static constexpr int filter_point(int point) { return point; }
 
-  struct Input {  // B^T
+  struct Input : EachPixel {  // B^T
     static constexpr int kFrom = 6, kTo = 6;
     template <class D>
     static HWY_INLINE void apply(D d, const hn::Vec<D>* x, hn::Vec<D>* to) {
@@ -75,7 +95,7 @@ struct UnitStride {
       to[5] = hn::Add(minus(d, x[5], kBoth, x[3]), x[1]);
     }
   };
-  struct Filter {  // G
+  struct Filter : EachPixel {  // G
     static constexpr int kFrom = 3, kTo = 6;
     template <class D>
     static HWY_INLINE void apply(D d, const hn::Vec<D>* g, hn::Vec<D>* to) {
@@ -86,7 +106,7 @@ struct UnitStride {
       to[5] = g[2];
     }
   };
-  struct Output {  // A^T
+  struct Output : EachPixel {  // A^T
     static constexpr int kFrom = 6, kTo = 4;
     template <class D>
     static HWY_INLINE void apply(D d, const hn::Vec<D>* m, hn::Vec<D>* to) {
@@ -97,7 +117,7 @@ struct UnitStride {
       to[3] = hn::Add(pairs.differences(d, kA * kA2, kB * kB2), m[5]);
     }
   };
-  struct OutputGrad {  // A
+  struct OutputGrad : EachPixel {  // A
     static constexpr int kFrom = 4, kTo = 6;
     template <class D>
     static HWY_INLINE void apply(D d, const hn::Vec<D>* y, hn::Vec<D>* to) {
@@ -108,7 +128,7 @@ struct UnitStride {
       to[5] = y[3];
     }
   };
-  struct FilterGrad {  // G^T
+  struct FilterGrad : EachPixel {  // G^T
     static constexpr int kFrom = 6, kTo = 3;
     template <class D>
     static HWY_INLINE void apply(D d, const hn::Vec<D>* s, hn::Vec<D>* to) {
@@ -124,7 +144,6 @@ struct UnitStride {
 /// Stride 2. Points are a, -a, b, -b, infinity and the four of the middle tap, which share its filter point.
 struct StrideTwo {
   static constexpr int kPoints = 9;
-  static constexpr int kFromStep = 8, kToStep = 4;
   static constexpr int filter_point(int point) { return point < 5 ? point : 5; }
   // 1 / product of (point - other finite point); of -a and -b it is the negative.
   static constexpr float kScaleA = -1.0f / (2 * kDistance * kA), kScaleB = 1.0f / (2 * kDistance * kB);
@@ -137,17 +156,17 @@ struct StrideTwo {
     store_pair(d, kB, minus(d, x3, kA2, x1), minus(d, x2, kA2, x0), to + 2);
     to[4] = hn::Add(minus(d, x4, kBoth, x2), x0);
   }
-  /// A^T of F(4, 2): to[0], to[step], ... to[3 * step].
+  /// A^T of F(4, 2).
   template <class D>
-  static HWY_INLINE void outer_results(D d, const hn::Vec<D>* m, int step, hn::Vec<D>* to) {
+  static HWY_INLINE void outer_results(D d, const hn::Vec<D>* m, hn::Vec<D>* to) {
     const Pairs<D> pairs(m);
     to[0] = hn::Add(pairs.sum_a, pairs.sum_b);
-    to[step] = pairs.differences(d, kA, kB);
-    to[2 * step] = pairs.sums(d, kA2, kB2);
-    to[3 * step] = hn::Add(pairs.differences(d, kA * kA2, kB * kB2), m[4]);
+    to[1] = pairs.differences(d, kA, kB);
+    to[2] = pairs.sums(d, kA2, kB2);
+    to[3] = hn::Add(pairs.differences(d, kA * kA2, kB * kB2), m[4]);
   }
 
-  struct Input {
+  struct Input : EachPixel {
     static constexpr int kFrom = 9, kTo = 9;
     template <class D>
     static HWY_INLINE void apply(D d, const hn::Vec<D>* x, hn::Vec<D>* to) {
@@ -155,7 +174,7 @@ struct StrideTwo {
       for (int i = 0; i < 4; ++i) to[5 + i] = x[2 * i + 1];
     }
   };
-  struct Filter {
+  struct Filter : EachPixel {
     static constexpr int kFrom = 3, kTo = 6;
     template <class D>
     static HWY_INLINE void apply(D d, const hn::Vec<D>* g, hn::Vec<D>* to) {
@@ -166,15 +185,7 @@ struct StrideTwo {
       to[5] = g[1];
     }
   };
-  struct Output {
-    static constexpr int kFrom = 9, kTo = 4;
-    template <class D>
-    static HWY_INLINE void apply(D d, const hn::Vec<D>* m, hn::Vec<D>* to) {
-      outer_results(d, m, 1, to);
-      for (int i = 0; i < 4; ++i) to[i] = hn::Add(to[i], m[5 + i]);
-    }
-  };
-  struct OutputGrad {
+  struct OutputGrad : EachPixel {
     static constexpr int kFrom = 4, kTo = 9;
     template <class D>
     static HWY_INLINE void apply(D d, const hn::Vec<D>* y, hn::Vec<D>* to) {
@@ -185,7 +196,7 @@ struct StrideTwo {
       for (int i = 0; i < 4; ++i) to[5 + i] = y[i];
     }
   };
-  struct FilterGrad {
+  struct FilterGrad : EachPixel {
     static constexpr int kFrom = 6, kTo = 3;
     template <class D>
     static HWY_INLINE void apply(D d, const hn::Vec<D>* s, hn::Vec<D>* to) {
@@ -197,46 +208,53 @@ struct StrideTwo {
   };
 };
 
-/// What is convolved with stride 2 and padding 1, from the results' gradients: eight pixels a side from five. Every
-/// second one meets the middle tap, the others the outer ones. Filters are turned.
-struct StrideTwoBackward {
-  static constexpr int kPoints = 9;
-  static constexpr int kFromStep = 4, kToStep = 8;
-  static constexpr int filter_point(int point) { return StrideTwo::filter_point(point); }
-  using Filter = StrideTwo::Filter;
+/// One side of a quarter of stride 2's points: those of the outer taps, or of the middle one. In the forward pass of
+/// squares of nine pixels the outer taps meet the even ones and the middle tap the odd ones, for all four results.
+/// Backward, from five of the results' gradients (filters are turned), they make the odd and the even ones of eight
+/// pixels of what is convolved.
+template <class From, class To>
+struct OuterTaps {
+  static constexpr int kPoints = 5;
+  static constexpr int filter_point(int point) { return point; }
 
-  struct Input {
-    static constexpr int kFrom = 5, kTo = 9;
+  struct Input : From {
+    static constexpr int kFrom = 5, kTo = 5;
     template <class D>
-    static HWY_INLINE void apply(D d, const hn::Vec<D>* dy, hn::Vec<D>* to) {
-      StrideTwo::outer_points(d, dy, 1, to);
-      for (int i = 0; i < 4; ++i) to[5 + i] = dy[i];
+    static HWY_INLINE void apply(D d, const hn::Vec<D>* x, hn::Vec<D>* to) {
+      StrideTwo::outer_points(d, x, 1, to);
     }
   };
-  struct Output {
-    static constexpr int kFrom = 9, kTo = 8;
+  struct Output : To {
+    static constexpr int kFrom = 5, kTo = 4;
     template <class D>
     static HWY_INLINE void apply(D d, const hn::Vec<D>* m, hn::Vec<D>* to) {
-      StrideTwo::outer_results(d, m, 2, to + 1);
-      for (int i = 0; i < 4; ++i) to[2 * i] = m[5 + i];
+      StrideTwo::outer_results(d, m, to);
     }
   };
 };
+template <class From, class To>
+struct MiddleTap {
+  static constexpr int kPoints = 4;
+  static constexpr int filter_point(int) { return 5; }
+  using Input = Same<From>;
+  using Output = Same<To>;
+};
 
-/// A transform of columns, then of rows. load(i, j) gives row i, column j; store(i, j, value) takes the result's.
-template <class Points, class D, class Load, class Store>
+/// Columns of a square are transformed by Rows, then rows by Columns. load(i, j) gives row i, column j of what a
+/// transform takes; store(i, j, value) takes the result's.
+template <class Rows, class Columns = Rows, class D, class Load, class Store>
 HWY_INLINE void transform(D d, Load&& load, Store&& store) {
-  hn::Vec<D> half[Points::kTo][Points::kFrom];
-  for (int j = 0; j < Points::kFrom; ++j) {
-    hn::Vec<D> column[Points::kFrom], to[Points::kTo];
-    for (int i = 0; i < Points::kFrom; ++i) column[i] = load(i, j);
-    Points::apply(d, column, to);
-    for (int i = 0; i < Points::kTo; ++i) half[i][j] = to[i];
+  hn::Vec<D> half[Rows::kTo][Columns::kFrom];
+  for (int j = 0; j < Columns::kFrom; ++j) {
+    hn::Vec<D> column[Rows::kFrom], to[Rows::kTo];
+    for (int i = 0; i < Rows::kFrom; ++i) column[i] = load(i, j);
+    Rows::apply(d, column, to);
+    for (int i = 0; i < Rows::kTo; ++i) half[i][j] = to[i];
   }
-  for (int i = 0; i < Points::kTo; ++i) {
-    hn::Vec<D> to[Points::kTo];
-    Points::apply(d, half[i], to);
-    for (int j = 0; j < Points::kTo; ++j) store(i, j, to[j]);
+  for (int i = 0; i < Rows::kTo; ++i) {
+    hn::Vec<D> to[Columns::kTo];
+    Columns::apply(d, half[i], to);
+    for (int j = 0; j < Columns::kTo; ++j) store(i, j, to[j]);
   }
 }
 
