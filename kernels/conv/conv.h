@@ -40,7 +40,7 @@ Shape conv_weight_shape(int in_channels, int out_channels, const ConvOptions& op
 /// between calls. For weights that do not change: calls with one cache must come from one stream and with one `w`.
 struct ConvWeightCache {
   std::shared_ptr<void> orders;
-  Tensor own;       // in the order that our own CPU kernels read: turned, or transformed for Winograd's filtering
+  Tensor own;       // as our own CPU kernels read them: turned, spread, or at the points of Winograd's filtering
   Tensor identity;  // of conv_act_forward(): ones, then zeros [1,1,2,O]
 };
 

@@ -82,6 +82,8 @@ bool ConvBnAct::takes_parts(std::span<const int> channels) const {
 
 Value ConvBnAct::forward(Context& context, std::span<const Value> inputs, std::span<const Place> places) {
   if (inputs.size() == 1) return forward(context, inputs[0], {}, places);
+  if (inputs.size() != 2)
+    fail<ShapeError>("{}: takes a map, or two in place of their concat, not {}", name(), inputs.size());
   const Parts parts(context, inputs);
   return fused_ ? forward_fused_parts(context, parts, places) : forward_parts(context, parts, places);
 }
