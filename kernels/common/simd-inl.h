@@ -115,7 +115,7 @@ HWY_INLINE hn::Vec<D> eighths_of_powers(D d, hn::Vec<hn::RebindToSigned<D>> i) {
   }
 }
 
-/// e^(kSign * x) for -87 <= kSign * x <= 88: within 2 units in the last place where |x| <= 20, within 4 beyond.
+/// e^(kSign * x) for -87 <= kSign * x <= 88: within 2 units in the last place where |x| <= 20, within 5 beyond.
 /// kSign * x = i / 8 ln 2 + r with |r| <= ln 2 / 16, 2^(i / 8) from a table (Tang, "Table-driven implementation of the
 /// exponential function", 1989), e^r by the polynomial of degree 3 that is nearest in relative error (3e-8).
 template <int kSign = 1, class D>

@@ -29,8 +29,6 @@ bool narrow_is_faster(const ConvForwardArgs& args) {
          cpu::simd::has_activation(args.act) && (args.act.kind != ActKind::kIdentity || args.y.c == 8);
 }
 
-bool begins_at_vectors(const Destination& d) { return d.of.first % 16 == 0 && d.of.count % 16 == 0; }
-
 }  // namespace
 
 bool cpu::conv_makes_statistics(const ConvForwardArgs& args) { return suits_pointwise_statistics(args); }
@@ -70,7 +68,7 @@ void cpu::conv_backward_input(Stream& stream, const ConvBackwardInputArgs& args)
   // Of few channels with a stride, the transforms cost more than the products that they save.
   const bool narrow = args.options.stride > 1 && args.dx.c < 32;
   if (!narrow && suits_winograd(args.dx, args.dy, args.options)) return winograd_backward_input(stream, args);
-  if (args.dx.c == 8 && suits_narrow_backward_input(args)) return narrow_backward_input(stream, args);
+  if (suits_narrow_backward_input(args)) return narrow_backward_input(stream, args);
   onednn_conv_backward_input(stream, args);
 }
 

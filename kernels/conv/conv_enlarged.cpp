@@ -45,7 +45,7 @@ void check(const char* op, const Stream& stream, const Sides& sides, const Small
 
 void check_ranges(const char* op, const ConvActArgs& args) {
   for (const Destination& d : args.to) {
-    if (d.of.first % 16 == 0 && d.of.count % 16 == 0) continue;
+    if (cpu::begins_at_vectors(d)) continue;
     fail<ShapeError>("{}: a destination of {} channels from channel {} on is not in sixteens", op, d.of.count,
                      d.of.first);
   }

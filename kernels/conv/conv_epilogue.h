@@ -7,6 +7,9 @@
 
 namespace boxcar::kernels::cpu {
 
+/// Whether a destination's range begins and ends at multiples of 16 channels, which suit every instruction set.
+inline bool begins_at_vectors(const Destination& d) { return d.of.first % 16 == 0 && d.of.count % 16 == 0; }
+
 /// act(sums + bias) + residual. Ranges of channels begin and end at multiples of 16.
 struct ConvEpilogue {
   Destinations to;

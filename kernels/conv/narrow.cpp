@@ -225,7 +225,8 @@ class PaddedRows {
   /// What the row after y reads besides, as far as x goes.
   std::pair<const float*, std::int64_t> next(int n, int y) const {
     const std::int64_t line = std::int64_t{x_.w} * g_.in, end = (std::int64_t{n} + 1) * x_.h;
-    const std::int64_t first = n * std::int64_t{x_.h} + y * g_.options.stride - g_.options.padding + g_.options.kernel;
+    const int row = std::max(0, y * g_.options.stride - g_.options.padding + g_.options.kernel);
+    const std::int64_t first = std::int64_t{n} * x_.h + row;
     if (first >= end) return {x_.as(), 0};
     return {x_.as() + first * line, std::min<std::int64_t>(g_.options.stride, end - first) * line};
   }
@@ -253,12 +254,6 @@ class PaddedRows {
   std::vector<std::int64_t> held_;  // in each place, which row of all images' padded ones
   std::vector<const float*> rows_;
 };
-
-bool suits(const TensorView& x, const TensorView& y, const ConvOptions& o) {
-  const bool channels = (x.c <= 8 && y.c % kVector == 0) || (x.c <= 32 && y.c == 8);
-  return x.dtype == DType::kF32 && y.dtype == DType::kF32 && o.groups == 1 && o.dilation == 1 && o.kernel > 1 &&
-         channels && x.packed() && x.count() > 0 && y.count() > 0;
-}
 
 // The tensor that takes all results as they are made, if that is all there is to do.
 const TensorView* whole_y(const cpu::ConvEpilogue& epilogue, const Geometry& g) {
@@ -299,8 +294,10 @@ void convolve(Stream& stream, const TensorView& x, Shape y, const Geometry& g, c
 
 }  // namespace
 
-bool cpu::suits_narrow(const TensorView& x, const TensorView& y, const ConvOptions& options) {
-  return suits(x, y, options);
+bool cpu::suits_narrow(const TensorView& x, const TensorView& y, const ConvOptions& o) {
+  const bool channels = (x.c <= 8 && y.c % kVector == 0) || (x.c <= 32 && y.c == 8);
+  return x.dtype == DType::kF32 && y.dtype == DType::kF32 && o.groups == 1 && o.dilation == 1 && o.kernel > 1 &&
+         channels && x.packed() && x.count() > 0 && y.count() > 0;
 }
 
 void cpu::narrow_forward(Stream& stream, const ConvForwardArgs& args, const ConvEpilogue& epilogue) {
@@ -316,8 +313,8 @@ void cpu::narrow_forward(Stream& stream, const ConvForwardArgs& args, const Conv
 }
 
 bool cpu::suits_narrow_backward_input(const ConvBackwardInputArgs& args) {
-  return args.options.stride == 1 && args.options.padding < args.options.kernel &&
-         suits(args.dy, args.dx, args.options);
+  return args.dx.c == 8 && args.options.stride == 1 && args.options.padding < args.options.kernel &&
+         suits_narrow(args.dy, args.dx, args.options);
 }
 
 // A convolution of dy by the weights turned by half a circle, with what is left of the kernel as padding.

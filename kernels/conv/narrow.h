@@ -14,7 +14,8 @@ bool suits_narrow(const TensorView& x, const TensorView& y, const ConvOptions& o
 /// neither bias nor activation.
 void narrow_forward(Stream& stream, const ConvForwardArgs& args, const ConvEpilogue& epilogue);
 
-/// Whether narrow_backward_input() takes this: stride 1, and suits_narrow() with the sides exchanged.
+/// Whether narrow_backward_input() takes this: stride 1, a gradient of eight channels, and suits_narrow() with the
+/// sides exchanged.
 bool suits_narrow_backward_input(const ConvBackwardInputArgs& args);
 void narrow_backward_input(Stream& stream, const ConvBackwardInputArgs& args);
 

@@ -108,8 +108,7 @@ TEST_P(NarrowBackward, InputIsTheAdjoint) {
 std::vector<Case> cases_both_ways() {
   std::vector<Case> cases;
   for (const Case& c : kCases) {
-    const bool back = (c.out <= 8 && c.x.c % 16 == 0) || (c.out <= 32 && c.x.c == 8);
-    if (c.options.stride == 1 && back) cases.push_back(c);
+    if (c.options.stride == 1 && c.out <= 32 && c.x.c == 8) cases.push_back(c);
   }
   return cases;
 }
