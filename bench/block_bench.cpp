@@ -18,11 +18,12 @@ struct Block {
   explicit Block(const benchmark::State& state) {
     const auto size = [&](int i) { return static_cast<int>(state.range(i)); };
     const Shape from{size(0), size(1), size(1), size(2)}, to{size(0), size(1), size(1), size(3)};
-    x = filled(stream, from);
-    dx = filled(stream, from);
-    z = filled(stream, to);
-    dy = filled(stream, to);
-    dz = filled(stream, to);
+    const DType type = state.range(4) == 16 ? DType::kBF16 : DType::kF32;
+    x = filled(stream, from, type);
+    dx = filled(stream, from, type);
+    z = filled(stream, to, type);
+    dy = filled(stream, to, type);
+    dz = filled(stream, to, type);
     w = filled(stream, {to.c, 1, 1, from.c});
     dw = filled(stream, w.shape());
     const auto channels = static_cast<std::size_t>(to.c);
@@ -60,13 +61,12 @@ void fused(benchmark::State& state) {
 }
 
 void sizes(benchmark::internal::Benchmark* b) {
-  b->ArgNames({"images", "map", "from", "to"})->Unit(benchmark::kMillisecond)->UseRealTime();
-  b->Args({16, 160, 48, 64})->Args({16, 160, 32, 32})->Args({16, 80, 96, 128})->Args({16, 80, 64, 64});
-  b->Args({4, 20, 256, 512})
-      ->Args({4, 40, 256, 256})
-      ->Args({16, 40, 128, 128})
-      ->Args({16, 40, 384, 128})
-      ->Args({16, 20, 256, 256});
+  b->ArgNames({"images", "map", "from", "to", "bits"})->Unit(benchmark::kMillisecond)->UseRealTime();
+  for (const int bits : {32, 16}) {
+    b->Args({16, 160, 48, 64, bits})->Args({16, 160, 32, 32, bits})->Args({16, 80, 96, 128, bits});
+    b->Args({16, 80, 64, 64, bits})->Args({4, 20, 256, 512, bits})->Args({4, 40, 256, 256, bits});
+    b->Args({16, 40, 128, 128, bits})->Args({16, 40, 384, 128, bits})->Args({16, 20, 256, 256, bits});
+  }
 }
 
 BENCHMARK(separate)->Apply(sizes);

@@ -18,9 +18,10 @@ struct Layer {
 
   explicit Layer(const benchmark::State& state) {
     const auto size = [&](int i) { return static_cast<int>(state.range(i)); };
-    x = filled(stream, {size(0), size(1), size(1), size(2)});
+    const DType type = state.range(6) == 16 ? DType::kBF16 : DType::kF32;
+    x = filled(stream, {size(0), size(1), size(1), size(2)}, type);
     options = {.kernel = size(4), .stride = size(5), .padding = size(4) / 2};
-    y = filled(stream, conv_output_shape(x.shape(), size(3), options));
+    y = filled(stream, conv_output_shape(x.shape(), size(3), options), type);
     w = filled(stream, conv_weight_shape(size(2), size(3), options));
     dw = filled(stream, w.shape());
   }
@@ -47,29 +48,46 @@ void backward_weight(benchmark::State& state, void (*function)(Stream&, const Co
   measure(state, [&](Layer& l) { function(l.stream, {l.x, l.y, l.dw, nullptr, l.options}); });
 }
 
+void name_arguments(benchmark::internal::Benchmark* b) {
+  b->ArgNames({"images", "map", "from", "to", "kernel", "stride", "bits"})
+      ->Unit(benchmark::kMillisecond)
+      ->UseRealTime();
+}
+
 // Layers of yolo11n and yolo11m.
+void unit_stride(benchmark::internal::Benchmark* b) {
+  name_arguments(b);
+  for (const int bits : {32, 16}) {
+    b->Args({16, 80, 64, 64, 3, 1, bits})
+        ->Args({16, 80, 32, 16, 3, 1, bits})
+        ->Args({16, 40, 32, 32, 3, 1, bits})
+        ->Args({16, 40, 128, 64, 3, 1, bits})
+        ->Args({16, 20, 64, 64, 3, 1, bits})
+        ->Args({16, 20, 256, 64, 3, 1, bits})
+        ->Args({4, 160, 64, 64, 3, 1, bits})
+        ->Args({4, 40, 128, 128, 3, 1, bits});
+  }
+}
+
+void stride_two(benchmark::internal::Benchmark* b) {
+  name_arguments(b);
+  b->Args({16, 160, 64, 64, 3, 2, 32})
+      ->Args({16, 80, 128, 128, 3, 2, 32})
+      ->Args({16, 320, 16, 32, 3, 2, 32})
+      ->Args({4, 320, 32, 64, 3, 2, 32})
+      ->Args({16, 40, 128, 256, 3, 2, 32});
+}
+
 void sizes(benchmark::internal::Benchmark* b) {
-  b->ArgNames({"images", "map", "from", "to", "kernel", "stride"})->Unit(benchmark::kMillisecond)->UseRealTime();
-  b->Args({16, 80, 64, 64, 3, 1})
-      ->Args({16, 80, 32, 16, 3, 1})
-      ->Args({16, 40, 32, 32, 3, 1})
-      ->Args({16, 40, 128, 64, 3, 1});
-  b->Args({16, 160, 64, 64, 3, 2})
-      ->Args({16, 80, 128, 128, 3, 2})
-      ->Args({16, 320, 16, 32, 3, 2})
-      ->Args({4, 320, 32, 64, 3, 2})
-      ->Args({16, 40, 128, 256, 3, 2});
-  b->Args({16, 20, 64, 64, 3, 1})
-      ->Args({16, 20, 256, 64, 3, 1})
-      ->Args({4, 160, 64, 64, 3, 1})
-      ->Args({4, 40, 128, 128, 3, 1});
+  unit_stride(b);
+  stride_two(b);
 }
 
 // Layers of few channels, of yolo11n and yolo11s.
 void narrow_sizes(benchmark::internal::Benchmark* b) {
-  b->ArgNames({"images", "map", "from", "to", "kernel", "stride"})->Unit(benchmark::kMillisecond)->UseRealTime();
-  b->Args({16, 640, 3, 16, 3, 2})->Args({16, 160, 16, 8, 3, 1})->Args({16, 160, 8, 16, 3, 1});
-  b->Args({16, 320, 16, 32, 3, 2})->Args({4, 320, 32, 64, 3, 2});
+  name_arguments(b);
+  b->Args({16, 640, 3, 16, 3, 2, 32})->Args({16, 160, 16, 8, 3, 1, 32})->Args({16, 160, 8, 16, 3, 1, 32});
+  b->Args({16, 320, 16, 32, 3, 2, 32})->Args({4, 320, 32, 64, 3, 2, 32});
 }
 
 void narrow_forward(Stream& stream, const ConvForwardArgs& args) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <oneapi/dnnl/dnnl.hpp>
 
 #include "boxcar/kernels/common/instruction_set.h"
 
@@ -50,16 +49,10 @@ bool dot_product_is_faster() { return false; }
 
 #endif
 
-bool has_amx() {
-  const int bits = static_cast<int>(dnnl::get_effective_cpu_isa());
-  const int amx = static_cast<int>(dnnl::cpu_isa::avx512_core_amx);
-  return (bits & amx) == amx;
-}
-
 }  // namespace
 
 bool cpu_multiplies_bf16_faster() {
-  static const bool faster = cpu_has_bf16() && (has_amx() || dot_product_is_faster());
+  static const bool faster = cpu_has_bf16() && (cpu_has_amx() || dot_product_is_faster());
   return faster;
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <oneapi/dnnl/dnnl.hpp>
 
+#include "boxcar/kernels/common/bf16_instructions.h"
 #include "boxcar/runtime/base/error.h"
 
 namespace boxcar::kernels {
@@ -41,6 +42,12 @@ std::string cpu_instruction_set() { return std::string(effective_set()->name); }
 
 bool cpu_has_bf16() { return effective_set() == std::begin(kSets); }
 
+bool cpu_has_amx() {
+  const int bits = static_cast<int>(dnnl::get_effective_cpu_isa());
+  const int amx = static_cast<int>(dnnl::cpu_isa::avx512_core_amx);
+  return (bits & amx) == amx;
+}
+
 void limit_instruction_set(std::string_view name) {
   const auto* limit = std::ranges::find(kSets, name, &InstructionSet::name);
   if (limit == std::end(kSets)) {
@@ -52,6 +59,7 @@ void limit_instruction_set(std::string_view name) {
     fail<DeviceError>("oneDNN cannot be limited to {}: it was used before, or was built without limits", name);
   }
   hwy::DisableTargets(limit->newer_targets);
+  if (limit != std::begin(kSets)) uses_bf16_instructions = false;
 }
 
 }  // namespace boxcar::kernels

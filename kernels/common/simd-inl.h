@@ -15,6 +15,7 @@
 
 #include <cstdint>
 
+#include "boxcar/kernels/common/bf16_instructions.h"
 #include "boxcar/runtime/base/dtype.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -43,17 +44,37 @@ template <class D>
 HWY_INLINE void store(hn::Vec<D> value, D d, float* to) {
   hn::StoreU(value, d, to);
 }
-/// Rounds to nearest, ties to even; NaN stays NaN.
+
+/// The bits of the nearest bf16, ties to even; NaN stays NaN.
 template <class D>
-HWY_INLINE void store(hn::Vec<D> value, D, bfloat16* to) {
-  const hn::Rebind<std::uint16_t, D> d16;
+HWY_INLINE hn::Vec<hn::RebindToUnsigned<D>> bf16_bits(D, hn::Vec<D> value) {
   const hn::RebindToUnsigned<D> du;
   const auto bits = hn::BitCast(du, value), upper = hn::ShiftRight<16>(bits);
   const auto odd = hn::And(upper, hn::Set(du, 1u));
   const auto rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(hn::Set(du, 0x7fffu), odd)));
   const auto nan = hn::RebindMask(du, hn::IsNaN(value));
-  const auto out = hn::IfThenElse(nan, hn::Or(upper, hn::Set(du, 0x40u)), rounded);
-  hn::StoreU(hn::TruncateTo(d16, out), d16, reinterpret_cast<std::uint16_t*>(to));
+  return hn::IfThenElse(nan, hn::Or(upper, hn::Set(du, 0x40u)), rounded);
+}
+/// Rounded to the precision of bf16.
+template <class D>
+HWY_INLINE hn::Vec<D> rounded_to_bf16(D d, hn::Vec<D> value) {
+  return hn::BitCast(d, hn::ShiftLeft<16>(bf16_bits(d, value)));
+}
+
+/// Rounds as bf16_bits(); but CPUs that have an instruction for it take numbers below 1.2e-38 for 0.
+template <class D>
+HWY_INLINE void store(hn::Vec<D> value, D d, bfloat16* to) {
+#if HWY_TARGET == HWY_AVX3
+  if constexpr (hn::MaxLanes(D()) == 16) {
+    if (uses_bf16_instructions) {
+      __m256i rounded;  // in assembly, as the target does not include the instruction
+      asm("vcvtneps2bf16 %1, %0" : "=v"(rounded) : "v"(value.raw));
+      return _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), rounded);
+    }
+  }
+#endif
+  const hn::Rebind<std::uint16_t, D> d16;
+  hn::StoreU(hn::TruncateTo(d16, bf16_bits(d, value)), d16, reinterpret_cast<std::uint16_t*>(to));
 }
 
 /// Asks for memory that will be read, or written, some loops later: the processor does not foresee it while it

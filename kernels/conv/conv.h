@@ -40,8 +40,9 @@ Shape conv_weight_shape(int in_channels, int out_channels, const ConvOptions& op
 /// between calls. For weights that do not change: calls with one cache must come from one stream and with one `w`.
 struct ConvWeightCache {
   std::shared_ptr<void> orders;
-  Tensor own;       // as our own CPU kernels read them: turned, spread, or at the points of Winograd's filtering
-  Tensor identity;  // of conv_act_forward(): ones, then zeros [1,1,2,O]
+  Tensor own;  // as our own CPU kernels read them: turned, spread, or at the points of Winograd's filtering
+  DType own_type = DType::kF32;  // of the x that they are for
+  Tensor identity;               // of conv_act_forward(): ones, then zeros [1,1,2,O]
 };
 
 /// Whether conv_forward() can apply `act`: SiLU and ReLU in dense and grouped convolutions, identity in all.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "boxcar/kernels/common/instruction_set.h"
 #include "boxcar/kernels/conv/conv_onednn.h"
 #include "boxcar/kernels/conv/depthwise.h"
 #include "boxcar/kernels/conv/narrow.h"
@@ -29,26 +30,33 @@ bool narrow_is_faster(const ConvForwardArgs& args) {
          cpu::simd::has_activation(args.act) && (args.act.kind != ActKind::kIdentity || args.y.c == 8);
 }
 
+// Of bf16 the library makes twice as many products at a time (with AMX eight times): fewer of them, in f32, pay where
+// there are many for each pixel that is transformed.
+bool winograd_is_faster(const TensorView& x, DType weights, const TensorView& y, const ConvOptions& options) {
+  if (weights != DType::kF32 || !cpu::suits_winograd(x, y, options)) return false;
+  return x.dtype == DType::kF32 || (!cpu_has_amx() && std::min(x.c, y.c) >= 32);
+}
+
 }  // namespace
 
 bool cpu::conv_makes_statistics(const ConvForwardArgs& args) { return suits_pointwise_statistics(args); }
 
 void cpu::conv_forward(Stream& stream, const ConvForwardArgs& args) {
   if (suits_pointwise_statistics(args)) return pointwise_forward(stream, args);
-  if (suits_winograd(args.x, args.y, args.options)) return winograd_forward(stream, args);
+  if (winograd_is_faster(args.x, args.w.dtype, args.y, args.options)) return winograd_forward(stream, args);
   if (narrow_is_faster(args))
     return narrow_forward(stream, args, {{{{0, args.y.c}, args.y}}, args.bias, args.act.kind});
   onednn_conv_forward(stream, args);
 }
 
 bool cpu::takes_conv_act(const ConvActArgs& args) {
-  if (!simd::has_activation(args.act) || args.to.empty() || args.x.dtype != DType::kF32 || args.w.dtype != DType::kF32)
-    return false;
-  if (is_depthwise(args.x.c, args.y.c, args.options)) return stores_only(args);
+  if (!simd::has_activation(args.act) || args.to.empty() || args.w.dtype != DType::kF32) return false;
   const ConvForwardArgs forward = forward_args(args);
+  if (is_depthwise(args.x.c, args.y.c, args.options)) return args.x.dtype == DType::kF32 && stores_only(args);
   if (suits_narrow(args.x, forward.y, args.options)) return true;
   return std::all_of(args.to.begin(), args.to.end(), begins_at_vectors) &&
-         (suits_pointwise(args.x, forward.y, args.options) || suits_winograd(args.x, forward.y, args.options));
+         (suits_pointwise(args.x, forward.y, args.options) ||
+          winograd_is_faster(args.x, args.w.dtype, forward.y, args.options));
 }
 
 void cpu::conv_act_forward(Stream& stream, const ConvActArgs& args) {
@@ -67,13 +75,15 @@ void cpu::conv_act_forward(Stream& stream, const ConvActArgs& args) {
 void cpu::conv_backward_input(Stream& stream, const ConvBackwardInputArgs& args) {
   // Of few channels with a stride, the transforms cost more than the products that they save.
   const bool narrow = args.options.stride > 1 && args.dx.c < 32;
-  if (!narrow && suits_winograd(args.dx, args.dy, args.options)) return winograd_backward_input(stream, args);
+  if (!narrow && winograd_is_faster(args.dx, args.w.dtype, args.dy, args.options))
+    return winograd_backward_input(stream, args);
   if (suits_narrow_backward_input(args)) return narrow_backward_input(stream, args);
   onednn_conv_backward_input(stream, args);
 }
 
 void cpu::conv_backward_weight(Stream& stream, const ConvBackwardWeightArgs& args) {
-  if (suits_winograd_weight_gradient(args)) return winograd_backward_weight(stream, args);
+  if (!args.dbias && winograd_is_faster(args.x, args.dw.dtype, args.dy, args.options))
+    return winograd_backward_weight(stream, args);
   onednn_conv_backward_weight(stream, args);
 }
 

@@ -17,6 +17,7 @@ namespace HWY_NAMESPACE {
 namespace {
 
 using cpu::ConvEpilogue;
+using cpu::FilterGradBlock;
 using cpu::FilterPanels;
 using cpu::PointPlanes;
 using cpu::WinogradFilters;
@@ -44,7 +45,8 @@ void filters_at_points(const WinogradFilters& w, std::int64_t c, const FilterPan
     transform<typename Scheme::Filter>(
         d,
         [&](int ky, int kx) HWY_ATTR {
-          return hn::GatherIndex(d, from + (w.turned ? 8 - (ky * 3 + kx) : ky * 3 + kx) * w.tap_step, index);
+          const auto tap = hn::GatherIndex(d, from + (w.turned ? 8 - (ky * 3 + kx) : ky * 3 + kx) * w.tap_step, index);
+          return w.type == DType::kBF16 ? rounded_to_bf16(d, tap) : tap;
         },
         [&](int ky, int kx, hn::Vec<decltype(d)> value)
             HWY_ATTR { hn::StoreU(value, d, u.at(ky * 6 + kx, c, panel) + (j - panel)); });
@@ -55,13 +57,13 @@ void filters_at_points(const WinogradFilters& w, std::int64_t c, const FilterPan
 using Planes = cpu::WinogradPlanes;
 
 // Channels go by as many as `inputs` has room for.
-template <class Rows, class Columns = Rows>
+template <class T, class Rows, class Columns = Rows>
 void multiply_tiles(const WinogradTiles& tiles, const FilterPanels& u, std::int64_t begin, std::int64_t end,
                     const PointPlanes& inputs, const PointPlanes& products) {
   for (std::int64_t c = 0; c < u.from; c += inputs.width) {
     PointPlanes part = inputs;
     part.width = std::min(inputs.width, u.from - c);
-    transform_from<typename Rows::Input, typename Columns::Input>(tiles, begin, end, c, part);
+    transform_from<T, typename Rows::Input, typename Columns::Input>(tiles, begin, end, c, part);
     for_points<Rows, Columns>([&](int point, int filter_point) {
       for (std::int64_t j = 0; j < u.to; j += FilterPanels::kPanel) {
         multiply({part.at(point), part.width, 1, u.at(filter_point, c, j), u.width(j), products.at(point) + j,
@@ -72,24 +74,26 @@ void multiply_tiles(const WinogradTiles& tiles, const FilterPanels& u, std::int6
   }
 }
 
-template <class Rows, class Columns = Rows>
+template <class T, class Rows, class Columns = Rows>
 void convolve_tiles(const WinogradTiles& tiles, const FilterPanels& u, const ConvEpilogue& epilogue, std::int64_t begin,
                     std::int64_t end, const Planes& planes, const PointPlanes& sums = {}) {
-  multiply_tiles<Rows, Columns>(tiles, u, begin, end, planes.inputs, planes.products);
-  write_tiles<typename Rows::Output, typename Columns::Output>(tiles, begin, end, epilogue, planes.products, sums);
+  multiply_tiles<T, Rows, Columns>(tiles, u, begin, end, planes.inputs, planes.products);
+  write_tiles<T, typename Rows::Output, typename Columns::Output>(tiles, begin, end, epilogue, planes.products, sums);
 }
+
+using ForwardOuter = OuterTaps<EvenPixels, EachPixel>;
+using ForwardMiddle = MiddleTap<OddPixels, EachPixel>;
 
 // The points go by in quarters, so that more tiles share what is read of the filters.
 void convolve_with_stride(const WinogradTiles& tiles, const FilterPanels& u, const ConvEpilogue& epilogue,
                           std::int64_t begin, std::int64_t end, const Planes& planes) {
-  using Outer = OuterTaps<EvenPixels, EachPixel>;
-  using Middle = MiddleTap<OddPixels, EachPixel>;
-  multiply_tiles<Middle, Middle>(tiles, u, begin, end, planes.inputs, planes.sums);  // points are pixels
-  multiply_tiles<Middle, Outer>(tiles, u, begin, end, planes.inputs, planes.products);
-  add_results<Middle::Output, Outer::Output>(end - begin, planes.products, planes.sums);
-  multiply_tiles<Outer, Middle>(tiles, u, begin, end, planes.inputs, planes.products);
-  add_results<Outer::Output, Middle::Output>(end - begin, planes.products, planes.sums);
-  convolve_tiles<Outer, Outer>(tiles, u, epilogue, begin, end, planes, planes.sums);
+  multiply_tiles<float, ForwardMiddle, ForwardMiddle>(tiles, u, begin, end, planes.inputs,
+                                                      planes.sums);  // points are pixels
+  multiply_tiles<float, ForwardMiddle, ForwardOuter>(tiles, u, begin, end, planes.inputs, planes.products);
+  add_results<ForwardMiddle::Output, ForwardOuter::Output>(end - begin, planes.products, planes.sums);
+  multiply_tiles<float, ForwardOuter, ForwardMiddle>(tiles, u, begin, end, planes.inputs, planes.products);
+  add_results<ForwardOuter::Output, ForwardMiddle::Output>(end - begin, planes.products, planes.sums);
+  convolve_tiles<float, ForwardOuter, ForwardOuter>(tiles, u, epilogue, begin, end, planes, planes.sums);
 }
 
 // Each quarter makes pixels of its own.
@@ -97,23 +101,30 @@ void convolve_backward(const WinogradTiles& tiles, const FilterPanels& u, const 
                        std::int64_t begin, std::int64_t end, const Planes& planes) {
   using Outer = OuterTaps<EachPixel, OddPixels>;
   using Middle = MiddleTap<EachPixel, EvenPixels>;
-  convolve_tiles<Middle, Middle>(tiles, u, epilogue, begin, end, planes);
-  convolve_tiles<Middle, Outer>(tiles, u, epilogue, begin, end, planes);
-  convolve_tiles<Outer, Middle>(tiles, u, epilogue, begin, end, planes);
-  convolve_tiles<Outer, Outer>(tiles, u, epilogue, begin, end, planes);
+  convolve_tiles<float, Middle, Middle>(tiles, u, epilogue, begin, end, planes);
+  convolve_tiles<float, Middle, Outer>(tiles, u, epilogue, begin, end, planes);
+  convolve_tiles<float, Outer, Middle>(tiles, u, epilogue, begin, end, planes);
+  convolve_tiles<float, Outer, Outer>(tiles, u, epilogue, begin, end, planes);
 }
 
-template <class Scheme>
-void add_filter_grads(const WinogradTiles& tiles, std::int64_t begin, std::int64_t end, std::int64_t channel,
-                      std::int64_t out_channel, const PointPlanes& inputs, const PointPlanes& grads,
-                      const PointPlanes& sums) {
-  transform_from<typename Scheme::Input>(tiles, begin, end, channel, inputs);
-  transform_to<typename Scheme::OutputGrad>(tiles, begin, end, out_channel, grads);
-  for_points<Scheme>([&](int point, int filter_point) {
-    multiply({grads.at(point), 1, grads.width, inputs.at(point), inputs.width, sums.at(filter_point), sums.width,
-              end - begin, true},
-             sums.rows, sums.width);
+template <class T, class Rows, class Columns = Rows>
+void add_filter_grads(const WinogradTiles& tiles, const FilterGradBlock& b) {
+  transform_from<T, typename Rows::Input, typename Columns::Input>(tiles, b.begin, b.end, b.channel, b.inputs);
+  transform_to<T, typename Rows::OutputGrad, typename Columns::OutputGrad>(tiles, b.begin, b.end, b.out_channel,
+                                                                           b.grads);
+  for_points<Rows, Columns>([&](int point, int filter_point) {
+    multiply({b.grads.at(point), 1, b.grads.width, b.inputs.at(point), b.inputs.width, b.sums.at(filter_point),
+              b.sums.width, b.end - b.begin, true},
+             b.sums.rows, b.sums.width);
   });
+}
+
+// The points go by in quarters, so that there is memory for more tiles, which the products add up.
+void add_filter_grads_with_stride(const WinogradTiles& tiles, const FilterGradBlock& block) {
+  add_filter_grads<float, ForwardMiddle, ForwardMiddle>(tiles, block);
+  add_filter_grads<float, ForwardMiddle, ForwardOuter>(tiles, block);
+  add_filter_grads<float, ForwardOuter, ForwardMiddle>(tiles, block);
+  add_filter_grads<float, ForwardOuter, ForwardOuter>(tiles, block);
 }
 
 template <class Scheme>
@@ -141,19 +152,21 @@ void filters_at_points(int stride, const WinogradFilters& w, std::int64_t c, con
 // Results of tiles [begin, end), no more than planes have rows.
 void convolve_tiles(const WinogradTiles& tiles, const FilterPanels& u, const ConvEpilogue& epilogue, std::int64_t begin,
                     std::int64_t end, const Planes& planes) {
-  if (tiles.from_step == tiles.to_step) return convolve_tiles<UnitStride>(tiles, u, epilogue, begin, end, planes);
+  if (tiles.from.dtype == DType::kBF16) {
+    return convolve_tiles<bfloat16, UnitStride>(tiles, u, epilogue, begin, end, planes);
+  }
+  if (tiles.from_step == tiles.to_step) {
+    return convolve_tiles<float, UnitStride>(tiles, u, epilogue, begin, end, planes);
+  }
   if (tiles.from_step > tiles.to_step) return convolve_with_stride(tiles, u, epilogue, begin, end, planes);
   convolve_backward(tiles, u, epilogue, begin, end, planes);
 }
 
-// Adds what tiles [begin, end) give to the sums [filter point][O part][C part].
-void add_filter_grads(const WinogradTiles& tiles, std::int64_t begin, std::int64_t end, std::int64_t channel,
-                      std::int64_t out_channel, const PointPlanes& inputs, const PointPlanes& grads,
-                      const PointPlanes& sums) {
-  if (tiles.from_step == tiles.to_step) {
-    return add_filter_grads<UnitStride>(tiles, begin, end, channel, out_channel, inputs, grads, sums);
-  }
-  add_filter_grads<StrideTwo>(tiles, begin, end, channel, out_channel, inputs, grads, sums);
+// Adds what a block's tiles give to its sums [filter point][O part][C part].
+void add_filter_grads(const WinogradTiles& tiles, const FilterGradBlock& block) {
+  if (tiles.from.dtype == DType::kBF16) return add_filter_grads<bfloat16, UnitStride>(tiles, block);
+  if (tiles.from_step == tiles.to_step) return add_filter_grads<float, UnitStride>(tiles, block);
+  add_filter_grads_with_stride(tiles, block);
 }
 
 // dw [O part][3][3][C], of the sums' channels, from the sums.
@@ -175,6 +188,7 @@ namespace boxcar::kernels {
 namespace {
 
 using cpu::ConvEpilogue;
+using cpu::FilterGradBlock;
 using cpu::FilterPanels;
 using cpu::PointPlanes;
 using cpu::WinogradFilters;
@@ -195,11 +209,14 @@ std::int64_t tiles_at_once(std::int64_t points, std::int64_t width) {
   return std::clamp<std::int64_t>(kCachedFloats / (points * width) / 12 * 12, 12, kMostTiles);
 }
 
+// Points that are computed at once: all of stride 1, a quarter of stride 2.
+std::int64_t most_points(int stride) { return stride == 1 ? 36 : 25; }
+
 // How much of a convolution is computed at once.
 struct ConvBlock {
   std::int64_t points, tiles, channels;  // at once; channels of what is convolved
 
-  ConvBlock(const WinogradTiles& all, int stride, int threads) : points(stride == 1 ? 36 : 25) {
+  ConvBlock(const WinogradTiles& all, int stride, int threads) : points(most_points(stride)) {
     const std::int64_t from = all.from.c, to = all.to.c;
     channels = std::min(from, kMostChannels);
     tiles = tiles_at_once(points, channels + to + sums_width(all));
@@ -280,9 +297,10 @@ struct WeightGradTasks {
 
 bool cpu::suits_winograd(const TensorView& x, const TensorView& y, const ConvOptions& o) {
   const bool three = o.kernel == 3 && o.dilation == 1 && o.groups == 1;
-  const bool known = (o.stride == 1 && o.padding <= 2) || (o.stride == 2 && o.padding == 1);
-  return three && known && x.dtype == DType::kF32 && y.dtype == DType::kF32 && x.c % kVector == 0 &&
-         y.c % kVector == 0 && y.count() > 0;
+  // Of bf16 the library makes twice as many products at a time: stride 2 saves fewer.
+  const bool strided = o.stride == 2 && o.padding == 1 && x.dtype == DType::kF32;
+  const bool known = (o.stride == 1 && o.padding <= 2) || strided;
+  return three && known && x.dtype == y.dtype && x.c % kVector == 0 && y.c % kVector == 0 && y.count() > 0;
 }
 
 void cpu::winograd_forward(Stream& stream, const ConvForwardArgs& args) {
@@ -294,55 +312,51 @@ void cpu::winograd_forward(Stream& stream, const ConvForwardArgs& args) {
 
 void cpu::winograd_forward(Stream& stream, const ConvForwardArgs& args, const ConvEpilogue& epilogue) {
   const std::int64_t channels = args.x.c;
-  const WinogradFilters w{static_cast<const float*>(args.w.data), 1, 9 * channels, channels, false};
+  const WinogradFilters w{static_cast<const float*>(args.w.data), 1, 9 * channels, channels, false, args.x.dtype};
   const int stride = args.options.stride;
-  Tensor filters = args.cache ? args.cache->own : Tensor();
+  Tensor filters;
+  if (args.cache && args.cache->own_type == w.type) filters = args.cache->own;
   if (!filters) filters = filters_at_points(stream, stride, w, channels, args.y.c);
-  if (args.cache) args.cache->own = filters;
+  if (args.cache) args.cache->own = filters, args.cache->own_type = w.type;
   convolve(stream, forward_tiles(args.x, args.y, args.options), stride, filters, epilogue);
 }
 
 // dx is the convolution of dy with each filter turned by half a circle; with stride 2 of dy with zeros between.
 void cpu::winograd_backward_input(Stream& stream, const ConvBackwardInputArgs& args) {
   const std::int64_t channels = args.dx.c;
-  const WinogradFilters w{static_cast<const float*>(args.w.data), 9 * channels, 1, channels, true};
+  const WinogradFilters w{static_cast<const float*>(args.w.data), 9 * channels, 1, channels, true, args.dy.dtype};
   const int stride = args.options.stride;
   const WinogradTiles tiles{args.dy, args.dx, stride == 1 ? 2 - args.options.padding : 0, 4, 4 * stride};
   convolve(stream, tiles, stride, filters_at_points(stream, stride, w, args.dy.c, channels),
            ConvEpilogue::store(args.dx));
 }
 
-bool cpu::suits_winograd_weight_gradient(const ConvBackwardWeightArgs& args) {
-  return !args.dbias && suits_winograd(args.x, args.dy, args.options);
-}
-
 void cpu::winograd_backward_weight(Stream& stream, const ConvBackwardWeightArgs& args) {
   const WinogradTiles tiles = forward_tiles(args.x, args.dy, args.options);
   const WeightGradTasks tasks{tiles.count(), args.x.c, args.dy.c};
-  const std::int64_t points = args.options.stride == 1 ? 36 : 81;
+  const std::int64_t points = most_points(args.options.stride);
   const std::int64_t step = tiles_at_once(points, tasks.in_step + tasks.out_step);
-  const PointPlanes inputs{nullptr, points, step, tasks.in_step}, grads{nullptr, points, step, tasks.out_step},
-      sums{nullptr, kFilterPoints, tasks.out_step, tasks.in_step};
-  const std::int64_t size = inputs.size() + grads.size() + sums.size();
-  const Tensor planes = cpu::scratch_rows(stream, stream.threads(), size);
+  const FilterGradBlock memory{.inputs = {nullptr, points, step, tasks.in_step},
+                               .grads = {nullptr, points, step, tasks.out_step},
+                               .sums = {nullptr, kFilterPoints, tasks.out_step, tasks.in_step}};
+  const Tensor planes = cpu::scratch_rows(stream, stream.threads(), memory.size());
   const std::int64_t dw_size = args.dw.count();
   const Tensor dw_parts = cpu::scratch_rows(stream, tasks.parts, dw_size);
   for_each_thread(stream.threads(), tasks.count(), [&](std::int64_t thread, std::int64_t begin, std::int64_t end) {
-    PointPlanes in = inputs, grad = grads, sum = sums;
-    in.data = planes.as() + thread * size;
-    grad.data = in.data + inputs.size();
-    sum.data = grad.data + grads.size();
+    FilterGradBlock block = memory.in(planes.as() + thread * memory.size());
     for (std::int64_t i = begin; i < end; ++i) {
       const WeightGradTasks::Task task = tasks.at(i);
-      in.width = sum.width = task.width;
-      grad.width = sum.rows = task.out_width;
-      std::fill_n(sum.data, sum.size(), 0.0f);
-      for (std::int64_t tile = task.begin; tile < task.end; tile += step) {
-        HWY_DYNAMIC_DISPATCH(add_filter_grads)
-        (tiles, tile, std::min(tile + step, task.end), task.channel, task.out_channel, in, grad, sum);
+      block.channel = task.channel;
+      block.out_channel = task.out_channel;
+      block.inputs.width = block.sums.width = task.width;
+      block.grads.width = block.sums.rows = task.out_width;
+      std::fill_n(block.sums.data, block.sums.size(), 0.0f);
+      for (block.begin = task.begin; block.begin < task.end; block.begin = block.end) {
+        block.end = std::min(block.begin + step, task.end);
+        HWY_DYNAMIC_DISPATCH(add_filter_grads)(tiles, block);
       }
       float* dw = dw_parts.as() + task.part * dw_size + task.out_channel * 9 * args.x.c + task.channel;
-      HWY_DYNAMIC_DISPATCH(write_filter_grads)(args.options.stride, sum, args.x.c, dw);
+      HWY_DYNAMIC_DISPATCH(write_filter_grads)(args.options.stride, block.sums, args.x.c, dw);
     }
   });
   sum_weight_grad_parts(stream, dw_parts.as(), tasks.parts, args.dw, args.mode);

@@ -1,4 +1,4 @@
-// Between tensors and numbers at the points of Winograd's filtering. Include it as simd-inl.h.
+// Between tensors of floats or bf16 (T) and numbers at the points of Winograd's filtering. Include it as simd-inl.h.
 #if defined(BOXCAR_KERNELS_CONV_WINOGRAD_SQUARES_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef BOXCAR_KERNELS_CONV_WINOGRAD_SQUARES_INL_H_
 #undef BOXCAR_KERNELS_CONV_WINOGRAD_SQUARES_INL_H_
@@ -38,8 +38,8 @@ struct Square {
 };
 
 // Channels [channel, channel + planes.width) of a square at the points, for one row of the planes.
-template <class Rows, class Columns>
-void transform_square(const Square<const float>& square, std::int64_t channel, const PointPlanes& planes,
+template <class Rows, class Columns, class T>
+void transform_square(const Square<const T>& square, std::int64_t channel, const PointPlanes& planes,
                       std::int64_t row) {
   const Wide d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
@@ -49,39 +49,40 @@ void transform_square(const Square<const float>& square, std::int64_t channel, c
     float* to = planes.data + row * planes.width + c;
     const auto store = [&](int i, int j, hn::Vec<decltype(d)> value)
                            HWY_ATTR { hn::StoreU(value, d, to + (i * Columns::kTo + j) * planes.plane()); };
-    const auto load = [&](int i, int j) HWY_ATTR {
-      return hn::LoadU(d, square.at(Rows::position(i), Columns::position(j)) + channel + c);
+    const auto pixel = [&](int i, int j) HWY_ATTR {
+      return load(d, square.at(Rows::position(i), Columns::position(j)) + channel + c);
     };
     const auto has = [&](int i, int j) { return square.has(Rows::position(i), Columns::position(j)); };
     if (inside) {
-      transform<Rows, Columns>(d, load, store);
+      transform<Rows, Columns>(d, pixel, store);
     } else {
       transform<Rows, Columns>(
-          d, [&](int i, int j) HWY_ATTR { return has(i, j) ? load(i, j) : hn::Zero(d); }, store);
+          d, [&](int i, int j) HWY_ATTR { return has(i, j) ? pixel(i, j) : hn::Zero(d); }, store);
     }
   }
 }
 
 // The squares of `from` of tiles [begin, end).
-template <class Rows, class Columns = Rows>
+template <class T, class Rows, class Columns = Rows>
 void transform_from(const WinogradTiles& tiles, std::int64_t begin, std::int64_t end, std::int64_t channel,
                     const PointPlanes& planes) {
   for (std::int64_t tile = begin; tile < end; ++tile) {
     const TilePlace place(tiles, tile);
     const int row = place.row * tiles.from_step - tiles.padding,
               column = place.column * tiles.from_step - tiles.padding;
-    transform_square<Rows, Columns>({tiles.from, place.image, row, column}, channel, planes, tile - begin);
+    const Square<const T> square(tiles.from, place.image, row, column);
+    transform_square<Rows, Columns>(square, channel, planes, tile - begin);
   }
 }
 
 // The squares of `to`.
-template <class Points>
+template <class T, class Rows, class Columns = Rows>
 void transform_to(const WinogradTiles& tiles, std::int64_t begin, std::int64_t end, std::int64_t channel,
                   const PointPlanes& planes) {
   for (std::int64_t tile = begin; tile < end; ++tile) {
     const TilePlace place(tiles, tile);
-    transform_square<Points, Points>({tiles.to, place.image, place.row * tiles.to_step, place.column * tiles.to_step},
-                                     channel, planes, tile - begin);
+    const Square<const T> square(tiles.to, place.image, place.row * tiles.to_step, place.column * tiles.to_step);
+    transform_square<Rows, Columns>(square, channel, planes, tile - begin);
   }
 }
 
@@ -112,47 +113,50 @@ HWY_INLINE void tile_results(D d, const TileProducts& p, Store&& store) {
 }
 
 // Results of tiles [begin, end) to one tensor.
-template <class Rows, class Columns, ActKind kAct>
+template <class T, class Rows, class Columns, ActKind kAct>
 void write_tiles_to_one(const WinogradTiles& tiles, std::int64_t begin, std::int64_t end, const ConvEpilogue& epilogue,
                         const PointPlanes& products, const PointPlanes& sums) {
   const Wide d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   for (std::int64_t tile = begin; tile < end; ++tile) {
     const TilePlace place(tiles, tile);
-    const Square<float> square(epilogue.to[0].to, place.image, place.row * tiles.to_step, place.column * tiles.to_step);
+    const Square<T> square(epilogue.to[0].to, place.image, place.row * tiles.to_step, place.column * tiles.to_step);
     const bool inside = square.inside(tiles.to_step);
     for (std::int64_t c = 0; c < products.width; c += lanes) {
       tile_results<Rows, Columns, kAct>(d, {epilogue, products, sums, tile - begin, c},
                                         [&](int i, int j, hn::Vec<decltype(d)> value) HWY_ATTR {
                                           if (!inside && !square.has(i, j)) return;
-                                          float* pixel = square.at(i, j) + c;
+                                          T* pixel = square.at(i, j) + c;
                                           fetch_to_write(pixel + tiles.to_step * square.ld);  // of the next tile
-                                          hn::StoreU(value, d, pixel);
+                                          store(value, d, pixel);
                                         });
     }
   }
 }
 
 // Where a square's first pixel goes.
+template <class T>
 struct Corner {
-  float* data = nullptr;
+  T* data = nullptr;
   std::int64_t row_step = 0, ld = 0;
 };
-using Corners = SmallVector<Corner, Destinations::capacity()>;
+template <class T>
+using Corners = SmallVector<Corner<T>, Destinations::capacity()>;
 
 // Those of a square whose first channel is c.
-inline Corners corners_of(const Destinations& all, std::int64_t c, int image, int row, int column) {
-  Corners corners;
+template <class T>
+Corners<T> corners_of(const Destinations& all, std::int64_t c, int image, int row, int column) {
+  Corners<T> corners;
   for (const Destination& d : all) {
     if (c < d.of.first || c >= d.of.first + d.of.count) continue;
-    const Square<float> square(d.to, image, row, column);
+    const Square<T> square(d.to, image, row, column);
     corners.push_back({square.first + (c - d.of.first), square.row_step, square.ld});
   }
   return corners;
 }
 
 // The same with a residual added, to any destinations.
-template <class Rows, class Columns, ActKind kAct>
+template <class T, class Rows, class Columns, ActKind kAct>
 void write_tiles_to_all(const WinogradTiles& tiles, std::int64_t begin, std::int64_t end, const ConvEpilogue& epilogue,
                         const PointPlanes& products, const PointPlanes& sums) {
   const Wide d;
@@ -161,42 +165,41 @@ void write_tiles_to_all(const WinogradTiles& tiles, std::int64_t begin, std::int
   for (std::int64_t tile = begin; tile < end; ++tile) {
     const TilePlace place(tiles, tile);
     const int row = place.row * tiles.to_step, column = place.column * tiles.to_step;
-    const Square<const float> added(residual, place.image, row, column);
+    const Square<const T> added(residual, place.image, row, column);
     const bool inside = added.inside(tiles.to_step);
     for (std::int64_t c = 0; c < products.width; c += lanes) {
-      const Corners corners = corners_of(epilogue.to, c, place.image, row, column);
+      const Corners<T> corners = corners_of<T>(epilogue.to, c, place.image, row, column);
       tile_results<Rows, Columns, kAct>(d, {epilogue, products, sums, tile - begin, c},
                                         [&](int i, int j, hn::Vec<decltype(d)> value) HWY_ATTR {
                                           if (!inside && !added.has(i, j)) return;
-                                          if (epilogue.residual)
-                                            value = hn::Add(value, hn::LoadU(d, added.at(i, j) + c));
-                                          for (const Corner& to : corners)
-                                            hn::StoreU(value, d, to.data + i * to.row_step + j * to.ld);
+                                          if (epilogue.residual) value = hn::Add(value, load(d, added.at(i, j) + c));
+                                          for (const Corner<T>& to : corners)
+                                            store(value, d, to.data + i * to.row_step + j * to.ld);
                                         });
     }
   }
 }
 
-template <class Rows, class Columns, ActKind kAct>
+template <class T, class Rows, class Columns, ActKind kAct>
 void write_tiles(const WinogradTiles& tiles, std::int64_t begin, std::int64_t end, const ConvEpilogue& epilogue,
                  const PointPlanes& products, const PointPlanes& sums) {
   if (epilogue.residual || epilogue.to.size() > 1 || epilogue.to[0].of.count < tiles.to.c) {
-    return write_tiles_to_all<Rows, Columns, kAct>(tiles, begin, end, epilogue, products, sums);
+    return write_tiles_to_all<T, Rows, Columns, kAct>(tiles, begin, end, epilogue, products, sums);
   }
-  write_tiles_to_one<Rows, Columns, kAct>(tiles, begin, end, epilogue, products, sums);
+  write_tiles_to_one<T, Rows, Columns, kAct>(tiles, begin, end, epilogue, products, sums);
 }
 
 // `sums` [pixels of the results] is added, if it has data.
-template <class Rows, class Columns>
+template <class T, class Rows, class Columns>
 void write_tiles(const WinogradTiles& tiles, std::int64_t begin, std::int64_t end, const ConvEpilogue& epilogue,
                  const PointPlanes& products, const PointPlanes& sums) {
   switch (epilogue.act) {
     case ActKind::kSilu:
-      return write_tiles<Rows, Columns, ActKind::kSilu>(tiles, begin, end, epilogue, products, sums);
+      return write_tiles<T, Rows, Columns, ActKind::kSilu>(tiles, begin, end, epilogue, products, sums);
     case ActKind::kRelu:
-      return write_tiles<Rows, Columns, ActKind::kRelu>(tiles, begin, end, epilogue, products, sums);
+      return write_tiles<T, Rows, Columns, ActKind::kRelu>(tiles, begin, end, epilogue, products, sums);
     default:
-      return write_tiles<Rows, Columns, ActKind::kIdentity>(tiles, begin, end, epilogue, products, sums);
+      return write_tiles<T, Rows, Columns, ActKind::kIdentity>(tiles, begin, end, epilogue, products, sums);
   }
 }
 

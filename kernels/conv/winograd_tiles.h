@@ -74,12 +74,30 @@ struct WinogradPlanes {
   }
 };
 
+/// A block of a weight gradient: tiles [begin, end), the first channel of both sides, and memory for their numbers at
+/// the points and for the sums [filter point][O part][C part].
+struct FilterGradBlock {
+  std::int64_t begin = 0, end = 0, channel = 0, out_channel = 0;
+  PointPlanes inputs, grads, sums;
+
+  std::int64_t size() const { return inputs.size() + grads.size() + sums.size(); }
+  /// The same in memory of size() floats.
+  FilterGradBlock in(float* memory) const {
+    FilterGradBlock block = *this;
+    block.inputs.data = memory;
+    block.grads.data = memory + inputs.size();
+    block.sums.data = block.grads.data + grads.size();
+    return block;
+  }
+};
+
 /// Filters w(c, j) of channel c of what is convolved and channel j of the result: at data + c * from_step + j *
-/// to_step, taps tap_step apart; turned by half a circle if `turned`.
+/// to_step, taps tap_step apart; turned by half a circle if `turned`; first rounded to the precision of `type`.
 struct WinogradFilters {
   const float* data;
   std::int64_t from_step, to_step, tap_step;
   bool turned;
+  DType type;
 };
 
 }  // namespace boxcar::kernels::cpu

@@ -141,20 +141,17 @@ struct UnitStride {
   };
 };
 
-/// Stride 2. Points are a, -a, b, -b, infinity and the four of the middle tap, which share its filter point.
+/// Stride 2. Points are a, -a, b, -b, infinity and those of the middle tap, which share its filter point.
 struct StrideTwo {
-  static constexpr int kPoints = 9;
-  static constexpr int filter_point(int point) { return point < 5 ? point : 5; }
   // 1 / product of (point - other finite point); of -a and -b it is the negative.
   static constexpr float kScaleA = -1.0f / (2 * kDistance * kA), kScaleB = 1.0f / (2 * kDistance * kB);
 
-  /// B^T of F(4, 2): x[0], x[step], ... x[4 * step].
+  /// B^T of F(4, 2).
   template <class D>
-  static HWY_INLINE void outer_points(D d, const hn::Vec<D>* x, int step, hn::Vec<D>* to) {
-    const auto x0 = x[0], x1 = x[step], x2 = x[2 * step], x3 = x[3 * step], x4 = x[4 * step];
-    store_pair(d, kA, minus(d, x3, kB2, x1), minus(d, x2, kB2, x0), to);
-    store_pair(d, kB, minus(d, x3, kA2, x1), minus(d, x2, kA2, x0), to + 2);
-    to[4] = hn::Add(minus(d, x4, kBoth, x2), x0);
+  static HWY_INLINE void outer_points(D d, const hn::Vec<D>* x, hn::Vec<D>* to) {
+    store_pair(d, kA, minus(d, x[3], kB2, x[1]), minus(d, x[2], kB2, x[0]), to);
+    store_pair(d, kB, minus(d, x[3], kA2, x[1]), minus(d, x[2], kA2, x[0]), to + 2);
+    to[4] = hn::Add(minus(d, x[4], kBoth, x[2]), x[0]);
   }
   /// A^T of F(4, 2).
   template <class D>
@@ -165,15 +162,15 @@ struct StrideTwo {
     to[2] = pairs.sums(d, kA2, kB2);
     to[3] = hn::Add(pairs.differences(d, kA * kA2, kB * kB2), m[4]);
   }
+  /// A of F(4, 2).
+  template <class D>
+  static HWY_INLINE void outer_result_grads(D d, const hn::Vec<D>* y, hn::Vec<D>* to) {
+    const auto a2 = hn::Set(d, kA2), b2 = hn::Set(d, kB2);
+    store_pair(d, kA, hn::MulAdd(a2, y[2], y[0]), hn::MulAdd(a2, y[3], y[1]), to);
+    store_pair(d, kB, hn::MulAdd(b2, y[2], y[0]), hn::MulAdd(b2, y[3], y[1]), to + 2);
+    to[4] = y[3];
+  }
 
-  struct Input : EachPixel {
-    static constexpr int kFrom = 9, kTo = 9;
-    template <class D>
-    static HWY_INLINE void apply(D d, const hn::Vec<D>* x, hn::Vec<D>* to) {
-      outer_points(d, x, 2, to);
-      for (int i = 0; i < 4; ++i) to[5 + i] = x[2 * i + 1];
-    }
-  };
   struct Filter : EachPixel {
     static constexpr int kFrom = 3, kTo = 6;
     template <class D>
@@ -183,17 +180,6 @@ struct StrideTwo {
       store_pair(d, 1.0f, hn::Mul(hn::Set(d, kB * kScaleB), g[2]), hn::Mul(hn::Set(d, kScaleB), g[0]), to + 2);
       to[4] = g[2];
       to[5] = g[1];
-    }
-  };
-  struct OutputGrad : EachPixel {
-    static constexpr int kFrom = 4, kTo = 9;
-    template <class D>
-    static HWY_INLINE void apply(D d, const hn::Vec<D>* y, hn::Vec<D>* to) {
-      const auto a2 = hn::Set(d, kA2), b2 = hn::Set(d, kB2);
-      store_pair(d, kA, hn::MulAdd(a2, y[2], y[0]), hn::MulAdd(a2, y[3], y[1]), to);
-      store_pair(d, kB, hn::MulAdd(b2, y[2], y[0]), hn::MulAdd(b2, y[3], y[1]), to + 2);
-      to[4] = y[3];
-      for (int i = 0; i < 4; ++i) to[5 + i] = y[i];
     }
   };
   struct FilterGrad : EachPixel {
@@ -221,7 +207,7 @@ struct OuterTaps {
     static constexpr int kFrom = 5, kTo = 5;
     template <class D>
     static HWY_INLINE void apply(D d, const hn::Vec<D>* x, hn::Vec<D>* to) {
-      StrideTwo::outer_points(d, x, 1, to);
+      StrideTwo::outer_points(d, x, to);
     }
   };
   struct Output : To {
@@ -231,6 +217,13 @@ struct OuterTaps {
       StrideTwo::outer_results(d, m, to);
     }
   };
+  struct OutputGrad : To {
+    static constexpr int kFrom = 4, kTo = 5;
+    template <class D>
+    static HWY_INLINE void apply(D d, const hn::Vec<D>* y, hn::Vec<D>* to) {
+      StrideTwo::outer_result_grads(d, y, to);
+    }
+  };
 };
 template <class From, class To>
 struct MiddleTap {
@@ -238,6 +231,7 @@ struct MiddleTap {
   static constexpr int filter_point(int) { return 5; }
   using Input = Same<From>;
   using Output = Same<To>;
+  using OutputGrad = Same<To>;
 };
 
 /// Columns of a square are transformed by Rows, then rows by Columns. load(i, j) gives row i, column j of what a

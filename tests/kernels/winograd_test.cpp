@@ -18,6 +18,7 @@ struct Case {
   const char* name;
   Shape x;
   int out, padding, stride = 1;
+  DType type = DType::kF32;
 };
 void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
 
@@ -36,6 +37,11 @@ const std::vector<Case> kCases = {
     {"stride_one_column", {1, 29, 1, 16}, 48, 1, 2},
     {"stride_more_channels_than_go_at_once", {1, 9, 6, 144}, 272, 1, 2},
     {"stride_more_tiles_than_go_at_once", {3, 70, 81, 16}, 16, 1, 2},
+    {"bf16_one_pixel", {1, 1, 1, 16}, 16, 1, 1, DType::kBF16},
+    {"bf16_less_than_tiles", {2, 7, 9, 32}, 16, 1, 1, DType::kBF16},
+    {"bf16_padding_2", {1, 5, 6, 16}, 16, 2, 1, DType::kBF16},
+    {"bf16_more_channels_than_go_at_once", {1, 6, 5, 272}, 144, 1, 1, DType::kBF16},
+    {"bf16_more_tiles_than_go_at_once", {3, 41, 38, 16}, 16, 1, 1, DType::kBF16},
 };
 
 // The direct sums in double, each with the sum of its terms' magnitudes, to which rounding is relative.
@@ -55,8 +61,17 @@ class Winograd : public testing::TestWithParam<Case> {
   Shape y_shape() const { return conv_output_shape(c().x, c().out, options()); }
   Shape w_shape() const { return conv_weight_shape(c().x.c, c().out, options()); }
 
-  std::vector<float> x_ = random_values(GetParam().x.count(), 1), w_ = random_values(w_shape().count(), 2),
-                     dy_ = random_values(y_shape().count(), 3), bias_ = random_values(GetParam().out, 4);
+  // Activations are numbers that their type holds; weights are rounded to it by who takes them.
+  std::vector<float> x_ = rounded(random_values(GetParam().x.count(), 1)), w_ = random_values(w_shape().count(), 2),
+                     rounded_w_ = rounded(w_), dy_ = rounded(random_values(y_shape().count(), 3)),
+                     bias_ = random_values(GetParam().out, 4);
+
+  static std::vector<float> rounded(std::vector<float> values) {
+    return test::rounded_to(GetParam().type, std::move(values));
+  }
+  Tensor activations(Stream& stream, Shape shape, const std::vector<float>& values) const {
+    return tensor_of(stream, shape, values, c().type);
+  }
 
   // Calls f(index into y, into x, into w) for every product of the convolution.
   template <class F>
@@ -77,11 +92,13 @@ class Winograd : public testing::TestWithParam<Case> {
 
   static double at(const std::vector<float>& v, std::int64_t i) { return v[static_cast<std::size_t>(i)]; }
 
-  // Each of the transforms' sums and products rounds to 2^-24 of numbers a few times those of the terms.
-  static void expect_near(const std::vector<float>& got, const Sums& want) {
+  // Each of the transforms' sums and products rounds to 2^-24 of numbers a few times those of the terms; a result of
+  // bf16 to half of 2^-7.
+  static void expect_near(const std::vector<float>& got, const Sums& want, DType type) {
     ASSERT_EQ(got.size(), want.value.size());
     for (std::size_t i = 0; i < got.size(); ++i) {
-      ASSERT_NEAR(got[i], want.value[i], 4e-6 * want.magnitude[i]) << i;
+      const double result = type == DType::kBF16 ? std::abs(want.value[i]) / 256 : 0;
+      ASSERT_NEAR(got[i], want.value[i], 4e-6 * want.magnitude[i] + result) << i;
     }
   }
 
@@ -101,30 +118,30 @@ class Winograd : public testing::TestWithParam<Case> {
 
 TEST_P(Winograd, Forward) {
   Sums want(y_shape().count());
-  for_products([&](auto y, auto x, auto w) { want.add(y, at(x_, x) * at(w_, w)); });
+  for_products([&](auto y, auto x, auto w) { want.add(y, at(x_, x) * at(rounded_w_, w)); });
   for (std::int64_t i = 0; i < y_shape().count(); ++i) want.add(i, at(bias_, i % c().out));
   test::on_every_target([&] {
     expect_near(result([&](Stream& stream) {
-                  const Tensor y = unwritten(stream, y_shape());
-                  cpu::winograd_forward(stream, {tensor_of(stream, c().x, x_), tensor_of(stream, w_shape(), w_),
+                  const Tensor y = unwritten(stream, y_shape(), c().type);
+                  cpu::winograd_forward(stream, {activations(stream, c().x, x_), tensor_of(stream, w_shape(), w_),
                                                  bias_.data(), y, options()});
                   return y;
                 }),
-                want);
+                want, c().type);
   });
 }
 
 TEST_P(Winograd, BackwardInput) {
   Sums want(c().x.count());
-  for_products([&](auto y, auto x, auto w) { want.add(x, at(dy_, y) * at(w_, w)); });
+  for_products([&](auto y, auto x, auto w) { want.add(x, at(dy_, y) * at(rounded_w_, w)); });
   test::on_every_target([&] {
     expect_near(result([&](Stream& stream) {
-                  const Tensor dx = unwritten(stream, c().x);
+                  const Tensor dx = unwritten(stream, c().x, c().type);
                   cpu::winograd_backward_input(
-                      stream, {tensor_of(stream, y_shape(), dy_), tensor_of(stream, w_shape(), w_), dx, options()});
+                      stream, {activations(stream, y_shape(), dy_), tensor_of(stream, w_shape(), w_), dx, options()});
                   return dx;
                 }),
-                want);
+                want, c().type);
   });
 }
 
@@ -133,35 +150,36 @@ TEST_P(Winograd, BackwardWeightWrittenAndAdded) {
   for_products([&](auto y, auto x, auto w) { want.add(w, at(dy_, y) * at(x_, x)); });
   const auto backward = [&](Stream& stream, const Tensor& dw, GradMode mode) {
     cpu::winograd_backward_weight(
-        stream, {tensor_of(stream, c().x, x_), tensor_of(stream, y_shape(), dy_), dw, nullptr, options(), mode});
+        stream, {activations(stream, c().x, x_), activations(stream, y_shape(), dy_), dw, nullptr, options(), mode});
     return dw;
   };
   test::on_every_target([&] {
     expect_near(
         result([&](Stream& stream) { return backward(stream, unwritten(stream, w_shape()), GradMode::kOverwrite); }),
-        want);
+        want, DType::kF32);
     Sums sum = want;
     for (std::int64_t i = 0; i < w_shape().count(); ++i) sum.add(i, at(w_, i));
     expect_near(
-        result([&](Stream& stream) { return backward(stream, tensor_of(stream, w_shape(), w_), GradMode::kAdd); }),
-        sum);
+        result([&](Stream& stream) { return backward(stream, tensor_of(stream, w_shape(), w_), GradMode::kAdd); }), sum,
+        DType::kF32);
   });
 }
 
 TEST_P(Winograd, AppliesTheActivation) {
   for (const ActKind kind : {ActKind::kRelu, ActKind::kSilu}) {
-    const auto forward = [&](Act act) {
+    const auto forward = [&](DType type, Act act) {
       return on_threads(2, [&](Stream& stream) {
-        const Tensor y = unwritten(stream, y_shape());
-        cpu::winograd_forward(
-            stream, {tensor_of(stream, c().x, x_), tensor_of(stream, w_shape(), w_), bias_.data(), y, options(), act});
+        const Tensor y = unwritten(stream, y_shape(), type);
+        cpu::winograd_forward(stream, {tensor_of(stream, c().x, x_, type), tensor_of(stream, w_shape(), rounded_w_),
+                                       bias_.data(), y, options(), act});
         return y;
       });
     };
-    const std::vector<float> linear = forward({}), activated = forward({kind});
+    const std::vector<float> linear = forward(DType::kF32, {}), activated = forward(c().type, {kind});
+    const float rounding = c().type == DType::kBF16 ? 1.0f / 256 : 1e-6f;
     for (std::size_t i = 0; i < linear.size(); ++i) {
       const float want = activate(Act{kind}, linear[i]);
-      ASSERT_NEAR(activated[i], want, 1e-6f * std::abs(want) + 1e-30f) << i;
+      ASSERT_NEAR(activated[i], want, rounding * std::abs(want) + 1e-30f) << i;
     }
   }
 }
@@ -170,11 +188,12 @@ TEST_P(Winograd, KeptFiltersGiveTheSameBitsAtEverySize) {
   Stream stream;
   ConvWeightCache cache;
   const Tensor w = tensor_of(stream, w_shape(), w_);
-  for (const int more : {0, 5, 0}) {
+  const std::pair<int, DType> calls[] = {{0, c().type}, {5, c().type}, {0, DType::kF32}, {0, c().type}};
+  for (const auto& [more, type] : calls) {
     const Shape shape{c().x.n, c().x.h + more, c().x.w + more, c().x.c};
-    const Tensor x = tensor_of(stream, shape, random_values(shape.count(), 5));
-    const Tensor kept = unwritten(stream, conv_output_shape(shape, c().out, options())),
-                 fresh = unwritten(stream, kept.shape());
+    const Tensor x = tensor_of(stream, shape, random_values(shape.count(), 5), type);
+    const Tensor kept = unwritten(stream, conv_output_shape(shape, c().out, options()), type),
+                 fresh = unwritten(stream, kept.shape(), type);
     cpu::winograd_forward(stream, {x, w, bias_.data(), kept, options(), {}, &cache});
     cpu::winograd_forward(stream, {x, w, bias_.data(), fresh, options()});
     EXPECT_EQ(kept.to_host(stream), fresh.to_host(stream));
