@@ -58,8 +58,8 @@ struct ConvForwardArgs {
   Act act = {};                      // one that conv_can_activate() (ShapeError)
   ConvWeightCache* cache = nullptr;  // of w
   BatchStatistics statistics = {};   // where those of y go, as it is stored, if they are wanted
-  /// What w, in f32, rounds to in bf16, packed. Read where x is bf16 by all that would round w before; the CPU's
-  /// library and our dense CUDA kernels round what they read, and go on reading w.
+  /// What w, in f32, rounds to in bf16, packed. Read where x is bf16 by all that would round w before; dense
+  /// convolutions on the CPU and our dense CUDA kernels round what they read, and go on reading w.
   std::optional<TensorView> rounded = {};
 };
 /// Throws ShapeError, or DeviceError where the library has no such convolution for this CPU (bf16 below AVX-512).

@@ -22,7 +22,8 @@ struct ConvActArgs {
 };
 
 /// In one pass where the CPU's own kernels take the convolution (f32: 1x1, 3x3 and depthwise ones and those of few
-/// channels, nearly all of a model's); else conv_forward(), and norm_act_forward() for what that leaves to do.
+/// channels, nearly all of a model's; bf16: 3x3 ones of stride 1); else conv_forward(), and norm_act_forward() for what
+/// that leaves to do.
 void conv_act_forward(Stream& stream, const ConvActArgs& args);
 OpCost cost_of(const ConvActArgs& args);
 /// Throws ShapeError, naming the op, where shapes or types of y, its destinations and the residual do not fit.
