@@ -22,11 +22,16 @@ function(boxcar_cuda_sources target)
   endif()
 endfunction()
 
-# boxcar_library(runtime SOURCES a.cpp ... CUDA_SOURCES a.cu ... LINKS other ...)
+# boxcar_library(runtime SOURCES a.cpp ... VECTOR_SOURCES b.cpp ... CUDA_SOURCES a.cu ... LINKS other ...)
+# VECTOR_SOURCES: those that Highway compiles for each instruction set.
 # DETECT_RACES: kernels_race_test needs it; see boxcar_race_library.
 function(boxcar_library name)
-  cmake_parse_arguments(ARG "DETECT_RACES" "" "SOURCES;CUDA_SOURCES;LINKS;PRIVATE_LINKS" ${ARGN})
+  cmake_parse_arguments(ARG "DETECT_RACES" "" "SOURCES;VECTOR_SOURCES;CUDA_SOURCES;LINKS;PRIVATE_LINKS" ${ARGN})
+  list(APPEND ARG_SOURCES ${ARG_VECTOR_SOURCES})
   add_library(boxcar_${name} STATIC ${ARG_SOURCES})
+  if(BOXCAR_SANITIZE)  # vectors are values; watching the scope of each of them doubles the time of compiling these
+    set_property(SOURCE ${ARG_VECTOR_SOURCES} APPEND PROPERTY COMPILE_OPTIONS -fno-sanitize-address-use-after-scope)
+  endif()
   if(ARG_CUDA_SOURCES)
     boxcar_cuda_sources(boxcar_${name} ${ARG_CUDA_SOURCES})
   endif()
@@ -40,13 +45,14 @@ endfunction()
 
 # The same sources once more, as boxcar_<name>_races: kernels under ThreadSanitizer, what is around them (emulation,
 # CPU code) without a sanitizer (docs/emulation.md). The kernels are objects, boxcar_<name>_kernels_races, that come
-# first in the program: of inline functions that both parts have, the linker takes theirs.
+# first in the program: of inline functions that both parts have, the linker takes theirs. Vector code is compiled for
+# the least instruction set alone.
 function(boxcar_race_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;CUDA_SOURCES;LINKS;PRIVATE_LINKS" ${ARGN})
   list(TRANSFORM ARG_LINKS APPEND "_races" REGEX "^boxcar_(runtime|kernels|test_support)$")
   add_library(boxcar_${name}_races STATIC ${ARG_SOURCES})
   target_include_directories(boxcar_${name}_races PUBLIC "${BOXCAR_INCLUDE_DIR}")
-  target_compile_definitions(boxcar_${name}_races PUBLIC BOXCAR_DETECT_RACES=1)
+  target_compile_definitions(boxcar_${name}_races PUBLIC BOXCAR_DETECT_RACES=1 HWY_COMPILE_ONLY_STATIC=1)
   target_link_libraries(boxcar_${name}_races PUBLIC boxcar_unsanitized ${ARG_LINKS} PRIVATE ${ARG_PRIVATE_LINKS})
   if(ARG_CUDA_SOURCES)
     add_library(boxcar_${name}_kernels_races OBJECT)
