@@ -8,8 +8,9 @@
 #include "support/backends.h"
 #include "support/tensors.h"
 
-// ThreadSanitizer asks for its settings by this name: the first race ends the process, and the test with it.
-extern "C" const char* __tsan_default_options() { return "halt_on_error=1"; }
+// ThreadSanitizer asks for its settings by this name: the first race ends the process, and the test with it; no process
+// waits at its end for threads that are still running (a second, by default).
+extern "C" const char* __tsan_default_options() { return "halt_on_error=1:atexit_sleep_ms=0"; }
 
 namespace boxcar::test {
 namespace {
