@@ -17,21 +17,10 @@ namespace HWY_NAMESPACE {
 namespace {
 
 using cpu::ConvEpilogue;
-using cpu::FilterGradBlock;
 using cpu::FilterPanels;
 using cpu::PointPlanes;
 using cpu::WinogradFilters;
 using cpu::WinogradTiles;
-
-// Calls f(point, filter point) for all points of two sides.
-template <class Rows, class Columns = Rows, class F>
-HWY_INLINE void for_points(F&& f) {
-  for (int i = 0; i < Rows::kPoints; ++i) {
-    for (int j = 0; j < Columns::kPoints; ++j) {
-      f(i * Columns::kPoints + j, Rows::filter_point(i) * 6 + Columns::filter_point(j));
-    }
-  }
-}
 
 template <class Scheme>
 void filters_at_points(const WinogradFilters& w, std::int64_t c, const FilterPanels& u) {
@@ -81,9 +70,6 @@ void convolve_tiles(const WinogradTiles& tiles, const FilterPanels& u, const Con
   write_tiles<T, typename Rows::Output, typename Columns::Output>(tiles, begin, end, epilogue, planes.products, sums);
 }
 
-using ForwardOuter = OuterTaps<EvenPixels, EachPixel>;
-using ForwardMiddle = MiddleTap<OddPixels, EachPixel>;
-
 // The points go by in quarters, so that more tiles share what is read of the filters.
 void convolve_with_stride(const WinogradTiles& tiles, const FilterPanels& u, const ConvEpilogue& epilogue,
                           std::int64_t begin, std::int64_t end, const Planes& planes) {
@@ -107,40 +93,6 @@ void convolve_backward(const WinogradTiles& tiles, const FilterPanels& u, const 
   convolve_tiles<float, Outer, Outer>(tiles, u, epilogue, begin, end, planes);
 }
 
-template <class T, class Rows, class Columns = Rows>
-void add_filter_grads(const WinogradTiles& tiles, const FilterGradBlock& b) {
-  transform_from<T, typename Rows::Input, typename Columns::Input>(tiles, b.begin, b.end, b.channel, b.inputs);
-  transform_to<T, typename Rows::OutputGrad, typename Columns::OutputGrad>(tiles, b.begin, b.end, b.out_channel,
-                                                                           b.grads);
-  for_points<Rows, Columns>([&](int point, int filter_point) {
-    multiply({b.grads.at(point), 1, b.grads.width, b.inputs.at(point), b.inputs.width, b.sums.at(filter_point),
-              b.sums.width, b.end - b.begin, true},
-             b.sums.rows, b.sums.width);
-  });
-}
-
-// The points go by in quarters, so that there is memory for more tiles, which the products add up.
-void add_filter_grads_with_stride(const WinogradTiles& tiles, const FilterGradBlock& block) {
-  add_filter_grads<float, ForwardMiddle, ForwardMiddle>(tiles, block);
-  add_filter_grads<float, ForwardMiddle, ForwardOuter>(tiles, block);
-  add_filter_grads<float, ForwardOuter, ForwardMiddle>(tiles, block);
-  add_filter_grads<float, ForwardOuter, ForwardOuter>(tiles, block);
-}
-
-template <class Scheme>
-void write_filter_grads(const PointPlanes& sums, std::int64_t channels, float* dw) {
-  const Wide d;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  for (std::int64_t o = 0; o < sums.rows; ++o) {
-    for (std::int64_t c = 0; c < sums.width; c += lanes) {
-      transform<typename Scheme::FilterGrad>(
-          d, [&](int i, int j) HWY_ATTR { return hn::LoadU(d, sums.at(i * 6 + j) + o * sums.width + c); },
-          [&](int ky, int kx, hn::Vec<decltype(d)> value)
-              HWY_ATTR { hn::StoreU(value, d, dw + (o * 9 + ky * 3 + kx) * channels + c); });
-    }
-  }
-}
-
 }  // namespace
 
 // Filters of channel c of what is convolved and all channels j of the result, at the points: u[point][c][j].
@@ -162,19 +114,6 @@ void convolve_tiles(const WinogradTiles& tiles, const FilterPanels& u, const Con
   convolve_backward(tiles, u, epilogue, begin, end, planes);
 }
 
-// Adds what a block's tiles give to its sums [filter point][O part][C part].
-void add_filter_grads(const WinogradTiles& tiles, const FilterGradBlock& block) {
-  if (tiles.from.dtype == DType::kBF16) return add_filter_grads<bfloat16, UnitStride>(tiles, block);
-  if (tiles.from_step == tiles.to_step) return add_filter_grads<float, UnitStride>(tiles, block);
-  add_filter_grads_with_stride(tiles, block);
-}
-
-// dw [O part][3][3][C], of the sums' channels, from the sums.
-void write_filter_grads(int stride, const PointPlanes& sums, std::int64_t channels, float* dw) {
-  if (stride == 1) return write_filter_grads<UnitStride>(sums, channels, dw);
-  write_filter_grads<StrideTwo>(sums, channels, dw);
-}
-
 }  // namespace HWY_NAMESPACE
 }  // namespace boxcar::kernels
 HWY_AFTER_NAMESPACE();
@@ -188,43 +127,28 @@ namespace boxcar::kernels {
 namespace {
 
 using cpu::ConvEpilogue;
-using cpu::FilterGradBlock;
 using cpu::FilterPanels;
-using cpu::PointPlanes;
 using cpu::WinogradFilters;
+using cpu::WinogradLimits;
 using cpu::WinogradTiles;
 
 HWY_EXPORT(filters_at_points);
 HWY_EXPORT(convolve_tiles);
-HWY_EXPORT(add_filter_grads);
-HWY_EXPORT(write_filter_grads);
 
-constexpr std::int64_t kVector = 16;               // channels that suit every instruction set
-constexpr std::int64_t kMostChannels = 128;        // that are multiplied at once: a point's planes fit the first caches
-constexpr std::int64_t kCachedFloats = 256 << 10;  // of a thread's planes: half of a second cache of 2 MB
-constexpr std::int64_t kMostTiles = 96;            // at once
-
-// Tiles whose planes of `width` channels in all stay in a core's second cache.
-std::int64_t tiles_at_once(std::int64_t points, std::int64_t width) {
-  return std::clamp<std::int64_t>(kCachedFloats / (points * width) / 12 * 12, 12, kMostTiles);
-}
-
-// Points that are computed at once: all of stride 1, a quarter of stride 2.
-std::int64_t most_points(int stride) { return stride == 1 ? 36 : 25; }
-
+constexpr std::int64_t kVector = 16;  // channels that suit every instruction set
 // How much of a convolution is computed at once.
 struct ConvBlock {
   std::int64_t points, tiles, channels;  // at once; channels of what is convolved
 
-  ConvBlock(const WinogradTiles& all, int stride, int threads) : points(most_points(stride)) {
+  ConvBlock(const WinogradTiles& all, int stride, int threads) : points(cpu::most_points(stride)) {
     const std::int64_t from = all.from.c, to = all.to.c;
-    channels = std::min(from, kMostChannels);
-    tiles = tiles_at_once(points, channels + to + sums_width(all));
+    channels = std::min(from, WinogradLimits::kChannels);
+    tiles = cpu::tiles_at_once(points, channels + to + sums_width(all));
     // Filters that the second cache does not hold come from memory for each block: then fewer and larger ones, whose
     // planes do not stay there either, are faster.
-    if (cpu::kFilterPoints * from * to > 2 * kCachedFloats) {
+    if (cpu::kFilterPoints * from * to > 2 * WinogradLimits::kFloats) {
       if (stride == 1) channels = from;
-      tiles = std::max(tiles, stride == 1 ? kMostTiles : kMostTiles / 2);
+      tiles = std::max(tiles, stride == 1 ? WinogradLimits::kTiles : WinogradLimits::kTiles / 2);
     }
     tiles = std::min(tiles, (all.count() + threads - 1) / threads);
   }
@@ -264,35 +188,6 @@ void convolve(Stream& stream, const WinogradTiles& tiles, int stride, const Tens
   });
 }
 
-WinogradTiles forward_tiles(const TensorView& x, const TensorView& y, const ConvOptions& options) {
-  return {x, y, options.padding, 4 * options.stride, 4};
-}
-
-// A weight gradient's sum in parts, each over neighbouring tiles and a range of both sides' channels.
-struct WeightGradTasks {
-  std::int64_t tiles, in_channels, out_channels;
-  std::int64_t parts = cpu::weight_grad_part_count(tiles, 64, 9 * in_channels * out_channels);
-  std::int64_t most = kMostChannels / 2;  // sums at the points stay in the second cache
-  std::int64_t in_step = std::min(in_channels, most), out_step = std::min(out_channels, most);
-  std::int64_t in_count = (in_channels + in_step - 1) / in_step, out_count = (out_channels + out_step - 1) / out_step;
-
-  struct Task {
-    std::int64_t part, begin, end, channel, width, out_channel, out_width;
-  };
-  std::int64_t count() const { return parts * in_count * out_count; }
-  Task at(std::int64_t i) const {
-    const std::int64_t part = i / (in_count * out_count), channel = i / out_count % in_count * in_step,
-                       out_channel = i % out_count * out_step;
-    return {part,
-            tiles * part / parts,
-            tiles * (part + 1) / parts,
-            channel,
-            std::min(in_step, in_channels - channel),
-            out_channel,
-            std::min(out_step, out_channels - out_channel)};
-  }
-};
-
 }  // namespace
 
 bool cpu::suits_winograd(const TensorView& x, const TensorView& y, const ConvOptions& o) {
@@ -318,7 +213,7 @@ void cpu::winograd_forward(Stream& stream, const ConvForwardArgs& args, const Co
   if (args.cache && args.cache->own_type == w.type) filters = args.cache->own;
   if (!filters) filters = filters_at_points(stream, stride, w, channels, args.y.c);
   if (args.cache) args.cache->own = filters, args.cache->own_type = w.type;
-  convolve(stream, forward_tiles(args.x, args.y, args.options), stride, filters, epilogue);
+  convolve(stream, cpu::forward_tiles(args.x, args.y, args.options), stride, filters, epilogue);
 }
 
 // dx is the convolution of dy with each filter turned by half a circle; with stride 2 of dy with zeros between.
@@ -329,37 +224,6 @@ void cpu::winograd_backward_input(Stream& stream, const ConvBackwardInputArgs& a
   const WinogradTiles tiles{args.dy, args.dx, stride == 1 ? 2 - args.options.padding : 0, 4, 4 * stride};
   convolve(stream, tiles, stride, filters_at_points(stream, stride, w, args.dy.c, channels),
            ConvEpilogue::store(args.dx));
-}
-
-void cpu::winograd_backward_weight(Stream& stream, const ConvBackwardWeightArgs& args) {
-  const WinogradTiles tiles = forward_tiles(args.x, args.dy, args.options);
-  const WeightGradTasks tasks{tiles.count(), args.x.c, args.dy.c};
-  const std::int64_t points = most_points(args.options.stride);
-  const std::int64_t step = tiles_at_once(points, tasks.in_step + tasks.out_step);
-  const FilterGradBlock memory{.inputs = {nullptr, points, step, tasks.in_step},
-                               .grads = {nullptr, points, step, tasks.out_step},
-                               .sums = {nullptr, kFilterPoints, tasks.out_step, tasks.in_step}};
-  const Tensor planes = cpu::scratch_rows(stream, stream.threads(), memory.size());
-  const std::int64_t dw_size = args.dw.count();
-  const Tensor dw_parts = cpu::scratch_rows(stream, tasks.parts, dw_size);
-  for_each_thread(stream.threads(), tasks.count(), [&](std::int64_t thread, std::int64_t begin, std::int64_t end) {
-    FilterGradBlock block = memory.in(planes.as() + thread * memory.size());
-    for (std::int64_t i = begin; i < end; ++i) {
-      const WeightGradTasks::Task task = tasks.at(i);
-      block.channel = task.channel;
-      block.out_channel = task.out_channel;
-      block.inputs.width = block.sums.width = task.width;
-      block.grads.width = block.sums.rows = task.out_width;
-      std::fill_n(block.sums.data, block.sums.size(), 0.0f);
-      for (block.begin = task.begin; block.begin < task.end; block.begin = block.end) {
-        block.end = std::min(block.begin + step, task.end);
-        HWY_DYNAMIC_DISPATCH(add_filter_grads)(tiles, block);
-      }
-      float* dw = dw_parts.as() + task.part * dw_size + task.out_channel * 9 * args.x.c + task.channel;
-      HWY_DYNAMIC_DISPATCH(write_filter_grads)(args.options.stride, block.sums, args.x.c, dw);
-    }
-  });
-  sum_weight_grad_parts(stream, dw_parts.as(), tasks.parts, args.dw, args.mode);
 }
 
 }  // namespace boxcar::kernels

@@ -1,9 +1,11 @@
 // What a convolution by Winograd's filtering is cut into.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "boxcar/kernels/common/rows.h"
+#include "boxcar/kernels/conv/conv.h"
 
 namespace boxcar::kernels::cpu {
 
@@ -20,6 +22,11 @@ struct WinogradTiles {
   std::int64_t columns() const { return (to.w + to_step - 1) / to_step; }
   std::int64_t count() const { return to.n * rows() * columns(); }
 };
+
+/// Those of a forward pass.
+inline WinogradTiles forward_tiles(const TensorView& x, const TensorView& y, const ConvOptions& options) {
+  return {x, y, options.padding, 4 * options.stride, 4};
+}
 
 /// A tile's image, and its row and column among tiles.
 struct TilePlace {
@@ -57,6 +64,21 @@ struct FilterPanels {
     return data + point * plane() + j * from + c * width(j);
   }
 };
+
+/// What is computed at once, at most.
+struct WinogradLimits {
+  static constexpr std::int64_t kChannels = 128;      // that are multiplied: a point's planes fit the first caches
+  static constexpr std::int64_t kFloats = 256 << 10;  // of a thread's planes: half of a second cache of 2 MB
+  static constexpr std::int64_t kTiles = 96;
+};
+
+/// Tiles whose planes of `width` channels in all stay in a core's second cache.
+inline std::int64_t tiles_at_once(std::int64_t points, std::int64_t width) {
+  return std::clamp<std::int64_t>(WinogradLimits::kFloats / (points * width) / 12 * 12, 12, WinogradLimits::kTiles);
+}
+
+/// Points that are computed at once: all of stride 1, a quarter of stride 2.
+inline std::int64_t most_points(int stride) { return stride == 1 ? 36 : 25; }
 
 /// What a thread needs for a block of tiles: numbers of what is convolved, their products with filters, and sums over
 /// quarters of the points, [pixels of the results].

@@ -234,6 +234,20 @@ struct MiddleTap {
   using OutputGrad = Same<To>;
 };
 
+/// The forward pass's, which weight gradients share.
+using ForwardOuter = OuterTaps<EvenPixels, EachPixel>;
+using ForwardMiddle = MiddleTap<OddPixels, EachPixel>;
+
+/// Calls f(point, filter point) for all points of two sides.
+template <class Rows, class Columns = Rows, class F>
+HWY_INLINE void for_points(F&& f) {
+  for (int i = 0; i < Rows::kPoints; ++i) {
+    for (int j = 0; j < Columns::kPoints; ++j) {
+      f(i * Columns::kPoints + j, Rows::filter_point(i) * 6 + Columns::filter_point(j));
+    }
+  }
+}
+
 /// Columns of a square are transformed by Rows, then rows by Columns. load(i, j) gives row i, column j of what a
 /// transform takes; store(i, j, value) takes the result's.
 template <class Rows, class Columns = Rows, class D, class Load, class Store>
