@@ -1,5 +1,4 @@
-// Which instruction sets the vector kernels are compiled for: on x86 AVX-512, AVX2 and what every machine
-// has (SSE2); each more is a third more to compile.
+// Which instruction sets the vector kernels are compiled for: on x86 AVX-512, AVX2, SSE4 and what every machine has.
 // Include before any header of Highway.
 #pragma once
 
@@ -9,4 +8,4 @@
 #define HWY_AVX3_ZEN4 0
 #endif
 #undef HWY_DISABLED_TARGETS
-#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SSE4 | HWY_AVX3_DL | HWY_AVX3_ZEN4)
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL | HWY_AVX3_ZEN4)
