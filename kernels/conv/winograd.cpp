@@ -136,6 +136,7 @@ HWY_EXPORT(filters_at_points);
 HWY_EXPORT(convolve_tiles);
 
 constexpr std::int64_t kVector = 16;  // channels that suit every instruction set
+
 // How much of a convolution is computed at once.
 struct ConvBlock {
   std::int64_t points, tiles, channels;  // at once; channels of what is convolved
